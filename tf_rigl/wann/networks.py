@@ -2,9 +2,9 @@
 
 Weights are shared, so a network's sum at a node is the shared weight times the
 plain sum of what leads there. All networks of a group are one big graph whose
-nodes are sorted by level and activation. A step is, level by level: gather the
-sources of all connections, add up each node's, scale, apply each activation to
-its stretch of rows. Columns are the shared weights and the episodes.
+nodes are sorted by level and activation. A step is, level by level: add up each
+node's sources, scale, apply each activation to its stretch of rows. Columns are
+the shared weights and the episodes.
 """
 
 import dataclasses
@@ -18,6 +18,53 @@ from tf_rigl.wann import live_nodes
 from tf_rigl.wann.genome import Genome
 
 
+class _Sums:
+    """Sums over the connections of each row.
+
+    First those of all rows to their first source are added up, then those to
+    the second source of the rows that have two, and so on: a few additions of
+    many rows. `np.add.reduceat` takes ten times as long for wide rows.
+
+    Args:
+        sources: int [connections], rows of values, sorted by the row that they
+            lead to.
+        starts: int [rows], where the sources of each row begin. None is empty.
+        scales: float [connections, ...], the connections' own weights; None if
+            they share one.
+    """
+
+    def __init__(
+        self,
+        sources: np.ndarray,
+        starts: np.ndarray,
+        scales: np.ndarray | None,
+    ) -> None:
+        counts = np.diff(starts, append=len(sources))
+        # Rows with the most sources first.
+        order = np.argsort(-counts, kind="stable")
+        self._place = np.argsort(order, kind="stable")
+        chosen = [
+            starts[order[: np.count_nonzero(counts > number)]] + number
+            for number in range(counts.max())
+        ]
+        self._sources = [sources[one] for one in chosen]
+        self._scales = scales if scales is None else [scales[o] for o in chosen]
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Returns the sums of values [rows of values, ...], [rows, ...]."""
+        total = self._take(values, 0)
+        for number in range(1, len(self._sources)):
+            more = self._take(values, number)
+            total[: len(more)] += more
+        return total[self._place]
+
+    def _take(self, values: np.ndarray, number: int) -> np.ndarray:
+        taken = values[self._sources[number]]
+        if self._scales is not None:
+            taken *= self._scales[number]
+        return taken
+
+
 @dataclasses.dataclass(frozen=True)
 class _Level:
     """One level of the program.
@@ -25,20 +72,14 @@ class _Level:
     Attributes:
         begin: the first row of the level.
         end: the row after its last.
-        sources: int [connections], rows of values of lower levels, sorted by
-            the row that they lead to; empty at the first level.
-        starts: int [end - begin], where the sources of each row begin.
-        scales: float [connections, 1], the connections' own weights; None if
-            they share one.
+        sums: those over rows of lower levels; None at the first level.
         runs: the activation of each stretch of rows, with its first row and
             the one after its last.
     """
 
     begin: int
     end: int
-    sources: np.ndarray
-    starts: np.ndarray
-    scales: np.ndarray | None
+    sums: _Sums | None
     runs: tuple[tuple[int, int, int], ...]
 
 
@@ -93,10 +134,7 @@ class Networks:
                 np.zeros((1, shared, episodes)),
             ]
         )
-        sources = program.input_sources(count)
-        sums = _add_up(
-            rows, sources, program.input_starts, program.input_scales
-        )
+        sums = program.input_sums(count)(rows)
         with np.errstate(over="ignore", invalid="ignore"):
             values = self._compute(sums, episodes)
         found = values[program.outputs]
@@ -115,12 +153,8 @@ class Networks:
         values = values.reshape(len(values), -1)
         for level in self._program.levels:
             here = values[level.begin : level.end]
-            if len(level.sources):
-                more = _add_up(
-                    values, level.sources, level.starts, level.scales
-                )
-                more *= scale
-                here += more
+            if level.sums is not None:
+                here += level.sums(values) * scale
             for number, begin, end in level.runs:
                 stretch = values[begin:end]
                 stretch[...] = activations.ACTIVATIONS[number].apply(stretch)
@@ -132,7 +166,7 @@ class _Program:
 
     def __init__(self, group: Sequence[Genome], own: bool) -> None:
         self._inputs = group[0].inputs
-        self._input_sources: dict[int, np.ndarray] = {}
+        self._input_sums: dict[int, _Sums] = {}
         plans = [live_nodes.find(one) for one in group]
         owner = np.repeat(
             np.arange(len(group)), [len(one.nodes) for one in plans]
@@ -193,20 +227,24 @@ class _Program:
         into = np.append(into, np.arange(rows))
         order = np.argsort(into, kind="stable")
         self._who, self._features = self._who[order], self._features[order]
-        self.input_starts = np.searchsorted(into[order], np.arange(rows))
-        self.input_scales = (
+        self._input_starts = np.searchsorted(into[order], np.arange(rows))
+        self._input_scales = (
             None
             if scales is None
             else np.append(scales, np.ones((rows, 1)), axis=0)[order][:, None]
         )
 
-    def input_sources(self, count: int) -> np.ndarray:
-        """Returns rows of [features × count genomes, ones, zeros]."""
-        if count not in self._input_sources:
-            self._input_sources[count] = self._find_input_sources(count)
-        return self._input_sources[count]
+    def input_sums(self, count: int) -> _Sums:
+        """Returns the sums over rows of [features × count genomes, 1, 0]."""
+        if count not in self._input_sums:
+            self._input_sums[count] = _Sums(
+                self._input_sources(count),
+                self._input_starts,
+                self._input_scales,
+            )
+        return self._input_sums[count]
 
-    def _find_input_sources(self, count: int) -> np.ndarray:
+    def _input_sources(self, count: int) -> np.ndarray:
         who = self._who if count > 1 else np.zeros_like(self._who)
         ones = self._inputs * count
         features = (self._features - 1) * count + who
@@ -239,23 +277,14 @@ def _levels(
             _Level(
                 begin,
                 end,
-                sources[first:last],
-                np.searchsorted(into[first:last], np.arange(begin, end)),
-                None if scales is None else scales[first:last],
+                None
+                if first == last
+                else _Sums(
+                    sources[first:last],
+                    np.searchsorted(into[first:last], np.arange(begin, end)),
+                    None if scales is None else scales[first:last],
+                ),
                 runs,
             )
         )
     return found
-
-
-def _add_up(
-    values: np.ndarray,
-    sources: np.ndarray,
-    starts: np.ndarray,
-    scales: np.ndarray | None,
-) -> np.ndarray:
-    """Adds up the rows of `values` that lead to each row."""
-    gathered = values[sources]
-    if scales is not None:
-        gathered *= scales
-    return np.add.reduceat(gathered, starts, axis=0)
