@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from tf_rigl.backend import keras_bindings
 from tf_rigl.backend import unset_variables
-from tf_rigl.backend.keras_bindings import PACKAGES as PACKAGES
+from tf_rigl.backend.keras_bindings import is_of_keras as is_of_keras
 
 Constraint = Callable[[Any], Any]
 Inputs = tuple[tuple[Any, ...], dict[str, Any]]
@@ -341,8 +341,8 @@ def class_flavor(cls: type) -> Flavor:
 def find_class_flavor(cls: type) -> Flavor | None:
     """Returns the flavor that a class derives from, None if neither."""
     for base in cls.__mro__:
-        package = base.__module__.partition(".")[0]
-        if package in PACKAGES:
+        if is_of_keras(base):
+            package = keras_bindings.package_of(base.__module__)
             return keras_bindings.load(package).FLAVOR
     return None
 
@@ -371,7 +371,7 @@ def is_container(layer: Any) -> bool:
     its layers itself, so its layers cannot be replaced one by one.
     """
     for cls in plain_class(layer).__mro__:
-        if cls.__module__.partition(".")[0] in PACKAGES:
+        if is_of_keras(cls):
             return cls.__name__ in ("Functional", "Sequential")
         if "__init__" in vars(cls) or "get_config" in vars(cls):
             return False

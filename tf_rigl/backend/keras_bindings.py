@@ -13,6 +13,16 @@ PACKAGES = ("keras", "tf_keras")
 _modules: dict[str, str] = {}
 
 
+def is_of_keras(defined: Any) -> bool:
+    """Returns whether a class or function is one of either Keras."""
+    return package_of(defined.__module__) in PACKAGES
+
+
+def package_of(module: str) -> str:
+    """Returns the package that a module of a dotted name lies in."""
+    return module.partition(".")[0]
+
+
 def announce(package: str, module: str) -> None:
     """Registers the module for a package; `load` imports it on demand.
 

@@ -69,9 +69,7 @@ def is_supported(layer: Any) -> bool:
     """Returns whether the heads of a layer can be pairs of factors."""
     name = layer_rules.known_class(layer, ("MultiHeadAttention",))
     own = getattr(type(layer), "_compute_attention", None)
-    return name is not None and own.__module__.partition(".")[0] in (
-        flavors.PACKAGES
-    )
+    return name is not None and flavors.is_of_keras(own)
 
 
 def has_kernels(layer: Any) -> bool:

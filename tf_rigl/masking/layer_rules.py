@@ -112,7 +112,7 @@ def rule_of(layer: Any) -> LayerRule | None:
     for cls in type(layer).__mro__:
         if cls in _registered:
             return _registered[cls]
-        if _is_keras_class(cls) and cls.__name__ in RULES:
+        if flavors.is_of_keras(cls) and cls.__name__ in RULES:
             return RULES[cls.__name__]
     return None
 
@@ -120,7 +120,7 @@ def rule_of(layer: Any) -> LayerRule | None:
 def known_class(layer: Any, table: Collection[str]) -> str | None:
     """Returns the nearest Keras class of a layer that a table contains."""
     for cls in type(layer).__mro__:
-        if _is_keras_class(cls) and cls.__name__ in table:
+        if flavors.is_of_keras(cls) and cls.__name__ in table:
             return cls.__name__
     return None
 
@@ -260,10 +260,6 @@ def _weight(layer: Any, attribute: str) -> Any:
 
 def _from_the_front(axes: Sequence[int], rank: int) -> list[int]:
     return [axis + rank if axis < 0 else axis for axis in axes]
-
-
-def _is_keras_class(cls: type) -> bool:
-    return cls.__module__.partition(".")[0] in flavors.PACKAGES
 
 
 def _by_name(variables: list[Any]) -> dict[str, Any]:

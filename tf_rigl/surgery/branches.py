@@ -173,7 +173,7 @@ class Branches:
 def is_sum(layer: Any) -> bool:
     """Returns whether a layer or operation of Keras adds its inputs."""
     cls = flavors.plain_class(layer)
-    if cls.__module__.partition(".")[0] not in flavors.PACKAGES:
+    if not flavors.is_of_keras(cls):
         return False
     return getattr(layer, "symbol", cls.__name__) in _SUMS
 

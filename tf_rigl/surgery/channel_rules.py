@@ -245,7 +245,7 @@ def channel_rule(cls: type | None = None, *, like: str | type) -> Any:
         )
 
     name = _registered.get(like) if isinstance(like, type) else like
-    if isinstance(like, type) and name is None and _is_of_keras(like):
+    if isinstance(like, type) and name is None and flavors.is_of_keras(like):
         name = like.__name__
     if name not in RULES:
         known = ", ".join(sorted(RULES))
@@ -267,7 +267,7 @@ def find_rule(layer: Any) -> ChannelRule | None:
     cls = flavors.plain_class(layer)
     if cls in _registered:
         return _like(_registered[cls])
-    if is_operation(layer) and _is_of_keras(cls):
+    if is_operation(layer) and flavors.is_of_keras(cls):
         return OPERATIONS.get(getattr(layer, "symbol", cls.__name__))
     return RULES.get(_name_of(layer))
 
@@ -280,11 +280,9 @@ def options_of(layer: Any) -> tuple[str, ...]:
 def _name_of(layer: Any) -> str:
     """Returns the row of a layer's class in `RULES`, "" if it has none."""
     cls = flavors.plain_class(layer)
-    return _registered.get(cls, cls.__name__ if _is_of_keras(cls) else "")
-
-
-def _is_of_keras(cls: type) -> bool:
-    return cls.__module__.partition(".")[0] in flavors.PACKAGES
+    return _registered.get(
+        cls, cls.__name__ if flavors.is_of_keras(cls) else ""
+    )
 
 
 def _like(name: str) -> ChannelRule:

@@ -53,8 +53,7 @@ def _initializers(layer: Any) -> Iterator[str]:
 
     A class of the user may expect initializers of its own.
     """
-    module = flavors.plain_class(layer).__module__
-    if module.partition(".")[0] not in flavors.PACKAGES:
+    if not flavors.is_of_keras(flavors.plain_class(layer)):
         return
     for name in [one for one in vars(layer) if one.endswith(_INITIALIZER)]:
         weight = getattr(layer, name.removesuffix(_INITIALIZER), None)

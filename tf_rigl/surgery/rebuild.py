@@ -319,6 +319,6 @@ def _is_exported(value: Any) -> bool:
 
     Keras 2 does not find the layers of its applications.
     """
-    if value.__module__.partition(".")[0] not in flavors.PACKAGES:
+    if not flavors.is_of_keras(value):
         return False
     return ".applications." not in value.__module__

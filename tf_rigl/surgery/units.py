@@ -115,8 +115,7 @@ def embedding(plans: ChannelAnalysis, call: Call) -> Features:
 def is_recurrent(layer: Any) -> bool:
     """Returns whether a layer is one that `recurrent` follows."""
     cls = flavors.plain_class(layer)
-    package = cls.__module__.partition(".")[0]
-    return package in flavors.PACKAGES and cls.__name__ in _RECURRENT
+    return flavors.is_of_keras(cls) and cls.__name__ in _RECURRENT
 
 
 def recurrent(plans: ChannelAnalysis, call: Call) -> Features:

@@ -17,7 +17,7 @@ from typing import Any
 from typing import NamedTuple
 
 from tf_rigl.algorithms import Requirements
-from tf_rigl.backend.flavor import PACKAGES
+from tf_rigl.backend.keras_bindings import is_of_keras
 
 # Batches of which one mean is judged.
 _BATCHES = 20
@@ -126,9 +126,8 @@ def suits(model: Any, requirements: Requirements) -> bool:
     Pruning raises the loss as a matter of course. A `train_step` other than
     Keras's own may log another loss than the running mean.
     """
-    module = type(model).train_step.__module__
     moves = requirements.start != "dense" and requirements.latent is None
-    return moves and module.partition(".")[0] in PACKAGES
+    return moves and is_of_keras(type(model).train_step)
 
 
 class LossWatch:

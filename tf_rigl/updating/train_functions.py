@@ -13,7 +13,7 @@ import types
 from collections.abc import Sequence
 from typing import Any
 
-from tf_rigl.backend.flavor import PACKAGES
+from tf_rigl.backend import keras_bindings
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.updating import optimizer_hook
 from tf_rigl.updating.update_rule import UpdateRule
@@ -168,8 +168,9 @@ def _is_within_fit(model: Any) -> bool:
     frame: types.FrameType | None = sys._getframe()
     while frame is not None:
         name = frame.f_code.co_name
-        package = frame.f_globals.get("__name__", "").partition(".")[0]
-        is_entry = name in ("fit", "train_on_batch") and package in PACKAGES
+        module = frame.f_globals.get("__name__", "")
+        is_keras = keras_bindings.package_of(module) in keras_bindings.PACKAGES
+        is_entry = name in ("fit", "train_on_batch") and is_keras
         if is_entry and frame.f_locals.get("self") is model:
             callers.append(name)
         frame = frame.f_back

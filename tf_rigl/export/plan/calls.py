@@ -222,8 +222,3 @@ def as_array(value: Any) -> np.ndarray:
     array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
     is_kernel = array.ndim > 1 and array.dtype == np.float32
     return array if is_kernel else array.astype(np.float64)
-
-
-def is_of_keras(cls: type) -> bool:
-    """Returns whether a class is one of either Keras."""
-    return cls.__module__.partition(".")[0] in flavors.PACKAGES

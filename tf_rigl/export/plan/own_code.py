@@ -8,7 +8,6 @@ from typing import Any
 import tensorflow as tf
 
 from tf_rigl.backend import flavor as flavors
-from tf_rigl.export.plan.calls import is_of_keras
 from tf_rigl.masking import tree
 from tf_rigl.surgery.channel_rules import is_operation
 
@@ -16,7 +15,7 @@ from tf_rigl.surgery.channel_rules import is_operation
 def is_own(layer: Any) -> bool:
     """Returns whether a layer's own code may tell what it computes."""
     cls = flavors.plain_class(layer)
-    is_kept = is_of_keras(cls) and cls.__name__ != "Lambda"
+    is_kept = flavors.is_of_keras(cls) and cls.__name__ != "Lambda"
     return not is_kept and not is_operation(layer)
 
 

@@ -16,7 +16,6 @@ from tf_rigl.backend import flavor as flavors
 from tf_rigl.export.plan.activations import recognize
 from tf_rigl.export.plan.calls import Call
 from tf_rigl.export.plan.calls import Unsupported
-from tf_rigl.export.plan.calls import is_of_keras
 from tf_rigl.native import plan_recurrence
 from tf_rigl.native.plan_graph import ACTIVATIONS
 from tf_rigl.native.plan_recurrence import GateFunction
@@ -88,7 +87,7 @@ def bidirectional(call: Call) -> int | tuple[int, ...]:
 
 def is_layer(layer: Any) -> bool:
     """Returns whether a layer is one that `recurrent` reads."""
-    return _is_of_keras(layer, LAYERS)
+    return _is_one_of(layer, LAYERS)
 
 
 def _direction(call: Call, inner: Any, value: int, is_backward: bool) -> int:
@@ -256,7 +255,7 @@ def _cells(layer: Any) -> list[Any]:
     """
     cells = getattr(layer.cell, "cells", None) or [layer.cell]
     for cell in cells:
-        if not _is_of_keras(cell, _CELLS):
+        if not _is_one_of(cell, _CELLS):
             raise Unsupported(
                 f"its cell is {flavors.plain_class(cell).__name__}",
                 f"Plans have {', '.join(_CELLS)}.",
@@ -264,9 +263,9 @@ def _cells(layer: Any) -> list[Any]:
     return list(cells)
 
 
-def _is_of_keras(layer: Any, names: Sequence[str]) -> bool:
+def _is_one_of(layer: Any, names: Sequence[str]) -> bool:
     cls = flavors.plain_class(layer)
-    return is_of_keras(cls) and cls.__name__ in names
+    return flavors.is_of_keras(cls) and cls.__name__ in names
 
 
 def _name(cell: Any) -> str:

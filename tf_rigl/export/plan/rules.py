@@ -14,7 +14,6 @@ from tf_rigl.export.plan import recurrent
 from tf_rigl.export.plan import sequences
 from tf_rigl.export.plan.calls import Call
 from tf_rigl.export.plan.calls import Unsupported
-from tf_rigl.export.plan.calls import is_of_keras
 from tf_rigl.surgery.channel_rules import is_operation
 
 # Returns the number of the value that the layer makes; of several, a tuple.
@@ -197,7 +196,7 @@ OPTIONS: dict[str, tuple[str, ...]] = dict.fromkeys(
 def find_rule(layer: Any) -> Rule | None:
     """Returns the rule of a layer or operation, None if there is none."""
     cls = flavors.plain_class(layer)
-    if not is_of_keras(cls):
+    if not flavors.is_of_keras(cls):
         return None
     if is_operation(layer):
         return OPERATIONS.get(getattr(layer, "symbol", cls.__name__))

@@ -274,8 +274,7 @@ def has_graph(layer: Any) -> bool:
     if not hasattr(network, "_nodes_by_depth"):
         return False
     cls: Any = flavors.plain_class(layer)
-    package: str = cls.call.__module__.partition(".")[0]
-    return package in flavors.PACKAGES
+    return flavors.is_of_keras(cls.call)
 
 
 def _check_options(call: Call) -> None:

@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "depthwise_columns.h"
 #include "depthwise_stride_2.h"
 #include "plan_kernels.h"
 #include "planes.h"

@@ -1,5 +1,4 @@
-// Depthwise convolutions of stride 2 by 3 × 3, and what those of other sizes and
-// strides share with them.
+// Depthwise convolutions of stride 2 by 3 × 3.
 //
 // The third tap of a row reads what the first one reads a column further. What
 // it adds is summed apart, and moved by a column once for all rows of the
@@ -8,9 +7,9 @@
 #ifndef TF_RIGL_NATIVE_PLAN_DEPTHWISE_STRIDE_2_H_
 #define TF_RIGL_NATIVE_PLAN_DEPTHWISE_STRIDE_2_H_
 
-#include <cstring>
 #include <utility>
 
+#include "depthwise_columns.h"
 #include "plan_kernels.h"
 #include "planes.h"
 #include "vectors.h"
@@ -23,39 +22,6 @@ using rigl::plan::Depthwise;
 // more, and with AVX-512 more gain nothing.
 constexpr int kStride2Rows = 2;
 
-// Every second element of 2 W, but in an order that takes one instruction: from
-// each four of the first half two, then two of the second half.
-template <int W, int kFirst, int... Lane>
-RIGL_INLINE Vector<W> every_second(const float* from,
-                                   std::integer_sequence<int, Lane...>) {
-  const Vector<W> a = load<W>(from), b = load<W>(from + W);
-#if defined(__clang__)
-  return __builtin_shufflevector(
-      a, b, ((Lane & 2 ? W : 0) + Lane / 4 * 4 + 2 * (Lane & 1) + kFirst)...);
-#else
-  typedef int32_t Places __attribute__((vector_size(W * 4)));
-  return __builtin_shuffle(
-      a, b,
-      Places{((Lane & 2 ? W : 0) + Lane / 4 * 4 + 2 * (Lane & 1) + kFirst)...});
-#endif
-}
-
-// Puts what `every_second` has taken in order.
-template <int W, int... Lane>
-RIGL_INLINE Vector<W> in_order(Vector<W> vector,
-                               std::integer_sequence<int, Lane...>) {
-#if defined(__clang__)
-  return __builtin_shufflevector(
-      vector, vector,
-      (Lane % (W / 2) / 2 * 4 + Lane % 2 + (Lane < W / 2 ? 0 : 2))...);
-#else
-  typedef int32_t Places __attribute__((vector_size(W * 4)));
-  return __builtin_shuffle(
-      vector,
-      Places{(Lane % (W / 2) / 2 * 4 + Lane % 2 + (Lane < W / 2 ? 0 : 2))...});
-#endif
-}
-
 // The lanes from the second on, then the first of the vector that follows.
 template <int W, int... Lane>
 RIGL_INLINE Vector<W> moved(Vector<W> vector, Vector<W> following,
@@ -66,31 +32,6 @@ RIGL_INLINE Vector<W> moved(Vector<W> vector, Vector<W> following,
   typedef int32_t Places __attribute__((vector_size(W * 4)));
   return __builtin_shuffle(vector, following, Places{(Lane + 1)...});
 #endif
-}
-
-// How many columns of the last row are stored. After it there may be a channel
-// of another thread, and not enough room for a vector.
-template <int W>
-RIGL_INLINE int stored_columns(const Depthwise& here) {
-  const int64_t room = here.out_stride - (here.rows - 1) * here.out_pitch;
-  return here.columns < W && room < W ? here.columns : W;
-}
-
-// Limits W sums, and stores so many.
-template <int W>
-RIGL_INLINE void finish_columns(Vector<W> sums, float* out,
-                                const Limits& limits, int stored) {
-  const Vector<W> lowest = Vector<W>{} + limits.lowest;
-  const Vector<W> highest = Vector<W>{} + limits.highest;
-  sums = sums > lowest ? sums : lowest;
-  sums = sums < highest ? sums : highest;
-  if (stored < W) {
-    float rest[W];
-    store<W>(rest, sums);
-    std::memcpy(out, rest, stored * sizeof(float));
-  } else {
-    store<W>(out, sums);
-  }
 }
 
 // Sums of W columns of R rows: of the first two taps, and of the third, which
