@@ -23,7 +23,7 @@ it LeNets of factors diverge at this rate unless they are normalized.
 
 Usage: python benchmarks/factorize_accuracy.py [--data_dir=FOLDER] \
     [--task=mnist] [--rank_scale=.05 --rank_scale=.02] [--seeds=3] \
-    [--initialization=spectral] [--decay=0.001] [--split=validation] \
+    [--initialization=spectral] [--strength=0.001] [--split=validation] \
     [--results=FILE.jsonl]
 """
 
@@ -57,7 +57,7 @@ class Task(NamedTuple):
     data: str
     build: Any  # makes the network
     epochs: int
-    decay: float  # λ
+    strength: float  # λ
     momentum: float
     # Layers to factorize: all but the first and the last, as published.
     dense: tuple[str, ...]
@@ -131,7 +131,7 @@ def define() -> None:
     )
     flags.DEFINE_integer("epochs", 0, "Epochs; 0 for those of the task.")
     flags.DEFINE_float("momentum", -1.0, "That of the task if negative.")
-    flags.DEFINE_multi_float("decay", [], "λ; without, that of the task.")
+    flags.DEFINE_multi_float("strength", [], "λ; without, that of the task.")
     flags.DEFINE_multi_enum(
         "initialization",
         ["spectral", "plain"],
@@ -153,7 +153,7 @@ def plan() -> list[Run]:
     return [
         Run(task, *kind, strength, seed)
         for task in chosen.task
-        for strength in chosen.decay or [TASKS[task].decay]
+        for strength in chosen.strength or [TASKS[task].strength]
         for seed in range(chosen.seeds)
         for kind in kinds
     ]
