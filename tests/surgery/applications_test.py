@@ -32,11 +32,13 @@ SHARES = {
 MIXING = ("ConvNeXtTiny",)
 
 
-def build(keras, name):
+def build(keras, name, first=False):
     """A network of random statistics: none of its channels is zero."""
     size = SHARES[name][1]
     model = getattr(keras.applications, name)(
-        weights=None, classes=10, input_shape=(size, size, 3)
+        weights=None,
+        classes=10,
+        input_shape=(3, size, size) if first else (size, size, 3),
     )
     flavor = flavor_of(model)
     random = np.random.default_rng(0)
@@ -71,6 +73,18 @@ def check_counts(groups, report):
     assert pruned > 5
 
 
+def check_outputs(model, small, report, images):
+    """Sets the channels that are gone to zero in the model, to compare."""
+    masked_channels.set_to_zero(model, report.masks)
+    expected = np.log(model(images, training=False))
+    found = np.log(small(images, training=False))
+    np.testing.assert_allclose(
+        found, expected, atol=1e-5 * np.abs(expected).max(), rtol=0
+    )
+    # Of two images, of ten classes: they are not all alike.
+    assert np.ptp(expected) > 0.1
+
+
 @pytest.mark.parametrize(
     ("name", "keras"),
     training.in_turn(SHARES, lambda name: name != "MobileNet"),
@@ -83,19 +97,11 @@ def test_fewer_channels(keras, name, tmp_path):
     assert small.count_params() <= SHARES[name][0] * model.count_params()
     check_counts(groups, report)
 
-    size = SHARES[name][1]
     random = np.random.default_rng(1)
-    images = random.normal(size=(2, size, size, 3)).astype("float32")
+    images = random.normal(size=(2, *model.input_shape[1:])).astype("float32")
     assert bool(report.mixing) == (name in MIXING)
     if name not in MIXING:
-        masked_channels.set_to_zero(model, report.masks)
-        expected = np.log(model(images, training=False))
-        found = np.log(small(images, training=False))
-        np.testing.assert_allclose(
-            found, expected, atol=1e-5 * np.abs(expected).max(), rtol=0
-        )
-        # Of two images, of ten classes: they are not all alike.
-        assert np.ptp(expected) > 0.1
+        check_outputs(model, small, report, images)
 
     small.save(str(tmp_path / "small.keras"))
     # tf_keras does not find the layers of its applications by name.
@@ -115,3 +121,22 @@ def test_fewer_channels(keras, name, tmp_path):
     small.compile("sgd", "sparse_categorical_crossentropy")
     small.train_on_batch(images, np.arange(2))
     assert (small.trainable_weights[0].numpy() != before).any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ResNet50", "MobileNetV2", "EfficientNetB0"])
+def test_fewer_channels_that_are_first(keras, name, tmp_path):
+    keras.backend.set_image_data_format("channels_first")
+    try:
+        model = build(keras, name, first=True)
+        groups = tf_rigl.channel_groups(model)
+        small, report = tf_rigl.prune_channels(model, 0.3)
+        assert small.count_params() <= 0.51 * model.count_params()
+        check_counts(groups, report)
+        images = np.random.default_rng(1).normal(size=(2, 3, 32, 32))
+        check_outputs(model, small, report, images.astype("float32"))
+        small.save(str(tmp_path / "small.keras"))
+        loaded = keras.models.load_model(str(tmp_path / "small.keras"))
+        training.assert_all_equal(loaded.get_weights(), small.get_weights())
+    finally:
+        keras.backend.set_image_data_format("channels_last")

@@ -161,7 +161,7 @@ class Flavor(abc.ABC):
         """Sets the constraint that optimizers apply to the variable."""
 
     @abc.abstractmethod
-    def gather(self, features: Any, indices: list[int]) -> Any:
+    def gather(self, features: Any, indices: list[int], axis: int) -> Any:
         """Returns some features of a symbolic tensor, by an operation.
 
         It is one that is saved, loaded and exported without classes of ours.

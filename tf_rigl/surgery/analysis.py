@@ -8,6 +8,7 @@ from tf_rigl.backend import flavor as flavors
 from tf_rigl.masking import tree
 from tf_rigl.surgery import branches
 from tf_rigl.surgery import channel_rules
+from tf_rigl.surgery import layouts
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
@@ -152,8 +153,10 @@ def _apply(
         rule = channel_rules.find_rule(layer)
         if rule is None:
             raise Untrackable("its channels are not known")
-        result = rule(plans, call)
-        return list(result) if isinstance(result, list) else [result]
+        seen = layouts.channels_last(plans, call)
+        result = rule(plans, seen)
+        results = list(result) if isinstance(result, list) else [result]
+        return list(layouts.placed(seen, results))
     except Untrackable as untrackable:
         plans.stop(call, str(untrackable))
         reason = f"made by {call.path} ({type(layer).__name__}): {untrackable}"

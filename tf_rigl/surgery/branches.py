@@ -15,6 +15,7 @@ import tensorflow as tf
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.surgery import layer_graph
+from tf_rigl.surgery.features import LAST
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import common
@@ -52,10 +53,7 @@ class Branches:
 
     def note(self, node: Any, inputs: Sequence[Features | None]) -> None:
         """Notes what the operands of a sum are, each time it is followed."""
-        rows = [
-            np.full(1, np.nan) if one is None else one.constants
-            for one in inputs
-        ]
+        rows = [_constants_last(one) for one in inputs]
         self.operands.setdefault(id(node), []).append(rows)
 
     def find(self, flavor: flavors.Flavor, models: Sequence[Any]) -> bool:
@@ -86,7 +84,7 @@ class Branches:
         if operand is None or cut.constants is None:
             return operand
         self.channels[id(node)] = operand.channels
-        return Features(operand.channels, operand.constants + cut.constants)
+        return operand._replace(constants=operand.constants + cut.constants)
 
     def reduced(self, node: Any, call: Call) -> Call:
         """Returns the call of a node without the operands that are cut."""
@@ -168,6 +166,17 @@ class Branches:
             for node in nodes
             if id(node) not in reached and not node.is_input
         }
+
+
+def _constants_last(features: Features | None) -> np.ndarray:
+    """Returns constants that can be added along the last axis.
+
+    Of channels first, they are a zero if all are zero.
+    """
+    if features is not None and features.axis == LAST:
+        return features.constants
+    is_zero = features is not None and not features.constants.any()
+    return np.full(1, 0.0 if is_zero else np.nan)
 
 
 def is_sum(layer: Any) -> bool:

@@ -239,8 +239,11 @@ def _mean_inputs(
     sums = {id(plan.layer): np.zeros(len(plan.inputs)) for plan in readers}
     counts = dict.fromkeys(sums, 0)
 
+    places = {id(plan.layer): plan.axis for plan in readers}
+
     def record(layer: Any, inputs: Any) -> None:
         values = np.abs(statistic(np.asarray(inputs, np.float64)))
+        values = np.moveaxis(values, places[id(layer)], -1)
         rows = values.reshape(-1, values.shape[-1])
         sums[id(layer)] += rows.sum(axis=0)
         counts[id(layer)] += len(rows)

@@ -15,7 +15,9 @@ from tf_rigl.backend.flavor import Flavor
 from tf_rigl.core.channel_graph import ChannelGraph
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.masking import tree
+from tf_rigl.surgery import bias_axes
 from tf_rigl.surgery.branches import Branches
+from tf_rigl.surgery.features import LAST
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import common
@@ -69,6 +71,7 @@ class LayerPlan:
     resize: Resize  # writes the new sizes into the layer's configuration
     makes_units: bool  # whether the layer itself creates its output channels
     connections: Connections | None  # None for layers without units
+    axis: int = LAST  # of the features in the tensors that it reads
     # Whether the outputs have channels of their own, one for each input, so
     # that some inputs can be left out in front of the layer.
     selects: bool = False
@@ -77,6 +80,7 @@ class LayerPlan:
         default_factory=lambda: np.zeros(0, np.int64)
     )
     resize_call: ResizeCall | None = None  # for functions with sizes
+    bias_width: int | None = None  # see `bias_axes`
     # Returns what `resize` changes of the layer's configuration, that of the
     # layer inside of a wrapper.
     config_of: Callable[[dict[str, Any]], dict[str, Any]] = lambda config: (
@@ -215,8 +219,10 @@ class ChannelAnalysis:
             resize,
             makes_units,
             connections,
+            call.axis,
             selects,
         )
+        plan.bias_width = bias_axes.width_of(self.flavor, call)
         if inner is not None:
             plan.inner = inner
         if makes_units:
@@ -278,7 +284,12 @@ class ChannelAnalysis:
             )
             why = f"constant, but {plan.path} {connections.why}"
             self.reasons.append((connections.refused(), why))
-        return self.graph.needed()
+        needed = self.graph.needed()
+        while more := list(bias_axes.must_stay(self, needed)):
+            for channels, why in more:
+                self.keep(channels, why)
+            needed = self.graph.needed()
+        return needed
 
     def why_kept(self, layer: Any) -> tuple[str, ...]:
         """Lists the distinct reasons for which a layer keeps units."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tf_rigl.surgery import analysis
+from tf_rigl.surgery import bias_axes
 from tf_rigl.surgery import channel_groups
 from tf_rigl.surgery import channel_plan
 from tf_rigl.surgery import features
@@ -92,6 +93,9 @@ def _removable(plans: ChannelAnalysis, chosen: np.ndarray) -> np.ndarray:
                 stays[roots[channels]] = True
                 why = _why(plan.path, connections, rows)
                 plans.reasons.append((channels, why))
+        for channels, why in bias_axes.must_stay(plans, ~removed):
+            stays[roots[channels]] = True
+            plans.reasons.append((channels, why))
         if not stays.any():
             return removed
         # A channel that stays may be all that reads another one.

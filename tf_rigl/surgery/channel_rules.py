@@ -265,9 +265,17 @@ def is_operation(layer: Any) -> bool:
 def find_rule(layer: Any) -> ChannelRule | None:
     """Returns the rule of a layer or operation, None if there is none."""
     cls = flavors.plain_class(layer)
-    if cls in _registered:
-        return _like(_registered[cls])
-    if is_operation(layer) and flavors.is_of_keras(cls):
+    return _like(_registered[cls]) if cls in _registered else row_of(layer)
+
+
+def row_of(layer: Any) -> ChannelRule | None:
+    """Returns the rule of the tables that a layer has, or acts like."""
+    cls = flavors.plain_class(layer)
+    if (
+        cls not in _registered
+        and is_operation(layer)
+        and flavors.is_of_keras(cls)
+    ):
         return OPERATIONS.get(getattr(layer, "symbol", cls.__name__))
     return RULES.get(_name_of(layer))
 

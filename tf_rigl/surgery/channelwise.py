@@ -5,6 +5,7 @@ combine several tensors.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from tf_rigl.core.channel_graph import Channels
 from tf_rigl.surgery import kernels
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_plan import Count
+from tf_rigl.surgery.features import FIRST
+from tf_rigl.surgery.features import LAST
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Untrackable
@@ -35,7 +38,7 @@ def elementwise(plans: ChannelAnalysis, call: Call) -> Features:
     constants = features.constants
     if np.isnan(constants).all():
         return features
-    values = evaluate(call.layer, [constants], positions(call))
+    values = evaluate(call, [constants], positions(call))
     return Features(
         features.channels, np.where(np.isnan(constants), np.nan, values)
     )
@@ -49,15 +52,12 @@ def activation(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def batch_normalization(plans: ChannelAnalysis, call: Call) -> Features:
-    """Follows BatchNormalization over the last axis; weights [channels].
+    """Follows BatchNormalization over features; weights [channels].
 
     Where gamma is 0, the output is beta, whatever the input is.
     """
-    rank = len(call.input_shapes[0])
-    axis = call.layer.axis
-    axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
-    if axes not in ([-1], [rank - 1]):
-        raise Untrackable(f"axis={axis}")
+    if not call.is_along_features(call.layer.axis):
+        raise Untrackable(f"axis={call.layer.axis}")
 
     outputs = plans.own_outputs(call, call.only_input().channels)
     scaled = _scale(plans, call, outputs)
@@ -65,7 +65,7 @@ def batch_normalization(plans: ChannelAnalysis, call: Call) -> Features:
     if gamma is None or gamma.all():
         return scaled
 
-    shifts = evaluate(call.layer, [np.zeros(len(outputs))], positions(call))
+    shifts = evaluate(call, [np.zeros(len(outputs))], positions(call))
     return Features(outputs, np.where(gamma == 0, shifts, scaled.constants))
 
 
@@ -73,17 +73,18 @@ def prelu(plans: ChannelAnalysis, call: Call) -> Features:
     """Follows PReLU; constants stay only if all positions share slopes."""
     slopes = plans.value(call.layer, "alpha")
     features = call.only_input()
-    if slopes.shape[-1] != len(features.channels):
+    count = slopes.shape[0 if call.axis == FIRST else -1]
+    if count != len(features.channels):
         raise Untrackable("its slopes are shared by channels")
     scaled = _scale(plans, call, features.channels)
-    if slopes.size == slopes.shape[-1]:
+    if slopes.size == count:
         return scaled
     return varying(scaled.channels)
 
 
 def depthwise_convolution(plans: ChannelAnalysis, call: Call) -> Features:
     """Follows DepthwiseConv1D and 2D; outputs are cut with their input."""
-    kernels.check_channels_last(call)
+    kernels.check_layout(call)
     layer = call.layer
     features = call.only_input()
     if not kernels.is_elementwise(plans.flavor, layer.activation):
@@ -104,14 +105,14 @@ def depthwise_convolution(plans: ChannelAnalysis, call: Call) -> Features:
     usable = features.zeros() if uneven else features.constants
     reads = (kernel != 0).any(axis=tuple(range(rank - 2)))
     varies = (reads & np.isnan(usable)[:, None]).reshape(-1)
-    constants = evaluate(layer, [usable], extent)
+    constants = evaluate(call, [usable], extent)
     return Features(outputs, np.where(varies, np.nan, constants))
 
 
 def pooling(plans: ChannelAnalysis, call: Call) -> Features:
     """Follows pooling and cropping, which leave constants unchanged."""
     del plans
-    kernels.check_channels_last(call)
+    kernels.check_layout(call)
     return call.only_input()
 
 
@@ -131,44 +132,83 @@ def zero_padding(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def permute(plans: ChannelAnalysis, call: Call) -> Features:
-    """Follows Permute, if the features stay on the last axis."""
+    """Follows Permute, which may put channels first or last."""
     del plans
     dims = tuple(call.layer.dims)
-    if dims[-1] != len(dims):
-        raise Untrackable(f"dims={dims}")
-    return call.only_input()
+    return moved(call.only_input(), (0, *dims), f"dims={dims}")
+
+
+def moved(features: Features, axes: Sequence[int], why: str) -> Features:
+    """Returns features where a transposition puts them.
+
+    Raises:
+        Untrackable: with the given reason, if that is neither end.
+    """
+    rank = len(axes)
+    place = list(axes).index(features.axis % rank)
+    if place not in (FIRST, rank - 1):
+        raise Untrackable(why)
+    return features._replace(axis=LAST if place == rank - 1 else FIRST)
 
 
 def flatten(plans: ChannelAnalysis, call: Call) -> Features:
-    """Follows Flatten, which joins the features of all positions."""
+    """Follows Flatten, which joins the features of all positions.
+
+    Of channels first, it makes channels last before, if it knows.
+    """
     del plans
-    if len(call.input_shapes[0]) > 2:
-        kernels.check_channels_last(call)
-    return _flattened(call)
+    features = call.only_input()
+    knows = call.layer.data_format == "channels_first"
+    if knows and features.axis == LAST and len(call.input_shapes[0]) > 2:
+        raise Untrackable("data_format='channels_first'")
+    return _flattened(call, features.axis if not knows else LAST)
 
 
 def reshape(plans: ChannelAnalysis, call: Call) -> Features:
-    """Follows Reshape, if features stay last, are flattened, or are split."""
+    """Follows Reshape, if features stay whole, are flattened, or are split."""
     features = call.only_input()
     before, after = call.input_shapes[0][1:], call.output_shapes[0][1:]
-
-    if before and after and before[-1] == after[-1]:
-        result = features
-    elif len(after) == 1:
-        result = _flattened(call)
-    elif len(before) == 1 and after and after[-1]:
+    result = reshaped(call)
+    if result is None and len(before) == 1 and after and after[-1]:
         result = _divided(plans, features, after[-1])
-    else:
+    if result is None:
         raise Untrackable(f"from {before} to {after}")
 
-    plans.add(
-        call,
-        features.channels,
-        result.channels,
-        {},
-        lambda config, left: _set_last(config, result.channels, left),
-    )
+    def resize(config: dict[str, Any], left: Count) -> None:
+        at = 0 if result.axis == FIRST else -1
+        shape = list(config["target_shape"])
+        if shape[at] != -1:
+            shape[at] = left(result.channels)
+        config["target_shape"] = tuple(shape)
+
+    plans.add(call, features.channels, result.channels, {}, resize)
     return result
+
+
+def reshaped(call: Call) -> Features | None:
+    """Returns features that keep an axis of their own or are flattened.
+
+    A vector becomes channels first if it is followed by axes of size 1. The
+    result is None if features are neither.
+    """
+    features = call.only_input()
+    before, after = call.input_shapes[0][1:], call.output_shapes[0][1:]
+    if not before or not after:
+        return None
+    if features.axis == FIRST and len(after) > 1:
+        return features if before[0] == after[0] else None
+    if features.axis == LAST and before[-1] == after[-1]:
+        return features
+    if (
+        len(before) == 1
+        and before[0] == after[0]
+        and all(size == 1 for size in after[1:])
+    ):
+        return features._replace(axis=FIRST)
+    if len(after) > 1:
+        return None
+    result = _flattened(call, features.axis)
+    return result if after == (len(result.channels),) else None
 
 
 def input_layer(plans: ChannelAnalysis, call: Call) -> Features:
@@ -178,37 +218,41 @@ def input_layer(plans: ChannelAnalysis, call: Call) -> Features:
     def resize(config: dict[str, Any], left: Count) -> None:
         for name in ("batch_shape", "batch_input_shape"):
             if config.get(name):
-                shape = config[name]
-                config[name] = (*shape[:-1], left(features.channels))
+                shape = list(config[name])
+                shape[features.axis] = left(features.channels)
+                config[name] = tuple(shape)
 
     plans.add(call, features.channels, features.channels, {}, resize)
     return features
 
 
 def _scale(plans: ChannelAnalysis, call: Call, outputs: Channels) -> Features:
-    """Follows a layer with weights [..., channels].
+    """Follows a layer with weights [..., channels], or with channels first.
 
     `outputs` are the channels that it writes, its inputs or others.
     """
     inputs = call.only_input().channels
 
     axes = {
-        name: {len(variable.shape) - 1: outputs}
+        name: {0 if call.axis == FIRST else len(variable.shape) - 1: outputs}
         for name, variable in plans.weights(call.layer).items()
     }
     plans.add(call, inputs, outputs, axes, selects=outputs is not inputs)
     return Features(outputs, elementwise(plans, call).constants)
 
 
-def _flattened(call: Call) -> Features:
+def _flattened(call: Call, axis: int) -> Features:
+    """Returns the features of all positions, in order of a tensor's axes."""
     features = call.only_input()
-    shape = call.input_shapes[0][1:-1]
+    _, *shape = call.input_shapes[0]
+    del shape[0 if features.axis == FIRST else -1]
     sizes = [size for size in shape if size is not None]
     if len(sizes) < len(shape):
         raise Untrackable(f"an input of unknown size, {call.input_shapes[0]}")
     count = math.prod(sizes)
+    copies = np.tile if axis == LAST else np.repeat
     return Features(
-        np.tile(features.channels, count), np.tile(features.constants, count)
+        copies(features.channels, count), copies(features.constants, count)
     )
 
 
@@ -220,8 +264,3 @@ def _divided(
     for row in rows[1:]:
         plans.graph.tie(row, rows[0])
     return Features(rows[0], common(features.constants.reshape(-1, count)))
-
-
-def _set_last(config: dict[str, Any], channels: Channels, left: Count) -> None:
-    *others, last = config["target_shape"]
-    config["target_shape"] = (*others, last if last == -1 else left(channels))

@@ -11,9 +11,12 @@ from tf_rigl.core.channel_graph import Channels
 
 Shape = tuple[int | None, ...]
 
+# The axes on which tensors have their features.
+FIRST, LAST = 1, -1
+
 
 class Features(NamedTuple):
-    """The features along the last axis of a tensor.
+    """The features along one axis of a tensor.
 
     A feature is constant if it has the same value at inference for every input
     and at every position.
@@ -21,6 +24,7 @@ class Features(NamedTuple):
 
     channels: Channels  # [features] int64: the channel of each feature
     constants: np.ndarray  # [features] float64, NaN if not constant
+    axis: int = LAST  # or FIRST, of tensors with at least three axes
 
     def zeros(self) -> np.ndarray:
         """Returns `constants` with NaN for all that are not 0."""
@@ -45,13 +49,20 @@ class Call:
     layer: Any  # the layer, or the Keras 3 operation
     path: str  # the layer's path in the model
     inputs: tuple[Features | None, ...]  # None for an input without features
-    # The shapes include the batch dimension.
+    # The shapes include the batch dimension, and have features last.
     input_shapes: tuple[Shape, ...]
     output_shapes: tuple[Shape, ...]
     # The arguments other than tensors of the model.
     others: tuple[Any, ...] = ()
     # The positional and the keyword arguments, an `Operand` for each tensor.
     arguments: tuple[Any, Any] = ((), {})
+    axis: int = LAST  # of the features in the tensors themselves
+
+    def is_along_features(self, axis: Any) -> bool:
+        """Returns whether an axis, or the only one of a list, is theirs."""
+        rank = len(self.input_shapes[0])
+        axes = [int(one) % rank for one in np.ravel(np.asarray(axis))]
+        return axes == [self.axis % rank]
 
     def only_input(self) -> Features:
         """Returns the features of the only input.
@@ -76,27 +87,36 @@ class Call:
 
 
 def evaluate(
-    layer: Any, rows: list[np.ndarray], shape: tuple[int, ...]
+    call: Call, rows: list[np.ndarray], shape: tuple[int, ...]
 ) -> np.ndarray:
     """Calls a layer, in inference mode, on inputs equal at all positions.
 
     `rows` has the features of each input, with 0 taken for NaN, and `shape`
-    the axes between batch and features. Returns the output at its first
-    position, float64 [features].
+    the axes other than those of batch and features. Returns the output at its
+    first position, float64 [features].
     """
-    arrays = [at_one_position(row, shape) for row in rows]
-    outputs = layer(arrays if len(arrays) > 1 else arrays[0])
-    values = np.asarray(outputs, np.float64)
-    return values.reshape(-1, values.shape[-1])[0]
+    arrays = [at_all_positions(row, shape, call.axis) for row in rows]
+    outputs = call.layer(arrays if len(arrays) > 1 else arrays[0])
+    return at_first_position(outputs, call.axis)
 
 
-def at_one_position(row: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def at_all_positions(
+    row: np.ndarray, shape: tuple[int, ...], axis: int = LAST
+) -> np.ndarray:
     """Returns features as a tensor equal at all positions, 0 for NaN.
 
-    The result is float32 [1, *shape, features].
+    The result is float32 [1, *shape, features], with features on `axis`.
     """
     values = np.nan_to_num(row, nan=0.0).astype(np.float32)
-    return np.broadcast_to(values, (1, *shape, len(row)))
+    return np.moveaxis(
+        np.broadcast_to(values, (1, *shape, len(row))), LAST, axis
+    )
+
+
+def at_first_position(outputs: Any, axis: int = LAST) -> np.ndarray:
+    """Returns the features of a tensor at one position, float64 [features]."""
+    values = np.moveaxis(np.asarray(outputs, np.float64), axis, LAST)
+    return values.reshape(-1, values.shape[-1])[0]
 
 
 def positions(call: Call) -> tuple[int, ...]:

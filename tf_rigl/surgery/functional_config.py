@@ -59,9 +59,9 @@ def tensors_in(structure: Any) -> list[Tensor]:
 
 
 def select(
-    flavor: Flavor, config: Config, name: str, indices: np.ndarray
+    flavor: Flavor, config: Config, name: str, indices: np.ndarray, axis: int
 ) -> None:
-    """Puts a gather of some features in front of each call of a layer.
+    """Puts a gather along an axis in front of each call of a layer.
 
     The layer must have one input. Each gather is an operation of Keras itself,
     whose indices are part of the configuration and no weight.
@@ -73,7 +73,9 @@ def select(
         gather = _single(
             flavor,
             int(indices.max()) + 1,
-            functools.partial(flavor.gather, indices=indices.tolist()),
+            functools.partial(
+                flavor.gather, indices=indices.tolist(), axis=axis
+            ),
         )
         _place(gather, _free_name(config, f"{name}_selection"), source)
         entry["inbound_nodes"][number] = _reading(node, (gather["name"], 0, 0))

@@ -17,7 +17,7 @@ from tf_rigl.surgery.features import evaluate
 
 def convolution(plans: ChannelAnalysis, call: Call) -> Features:
     """Follows Conv1D, 2D and 3D, with or without groups."""
-    kernels.check_channels_last(call)
+    kernels.check_layout(call)
     groups = getattr(call.layer, "groups", 1)
     if groups == 1:
         return units.convolution(plans, call)
@@ -55,7 +55,7 @@ def _convolution_by_channel(plans: ChannelAnalysis, call: Call) -> Features:
     usable = features.zeros() if uneven else features.constants
     reads = (kernel != 0).any(axis=tuple(range(kernel.ndim - 1)))
     varies = reads & np.repeat(np.isnan(usable), multiplier)
-    constants = evaluate(layer, [usable], extent)
+    constants = evaluate(call, [usable], extent)
     return Features(outputs, np.where(varies, np.nan, constants))
 
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.surgery import channel_plan
+from tf_rigl.surgery.features import LAST
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Untrackable
@@ -82,7 +83,7 @@ def apply(
     if varies.all():
         # Convolutions outside of a graph take long for what is thrown away.
         return varying(plan.outputs)
-    values = evaluate(call.layer, [usable], shape)
+    values = evaluate(call, [usable], shape)
     return Features(plan.outputs, np.where(varies, np.nan, values))
 
 
@@ -130,10 +131,11 @@ def _resize(config: dict[str, Any], units: int) -> None:
     )
 
 
-def check_channels_last(call: Call) -> None:
-    """Raises an Untrackable unless channels are on the last axis."""
-    if getattr(call.layer, "data_format", "channels_last") != "channels_last":
-        raise Untrackable(f"data_format={call.layer.data_format!r}")
+def check_layout(call: Call) -> None:
+    """Raises an Untrackable if a layer has channels on another axis."""
+    layout = getattr(call.layer, "data_format", "channels_last")
+    if layout == "channels_first" and call.axis == LAST:
+        raise Untrackable(f"data_format={layout!r}")
 
 
 def padding_of(call: Call) -> tuple[tuple[int, ...], str]:

@@ -13,7 +13,8 @@ from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Operand
 from tf_rigl.surgery.features import Untrackable
-from tf_rigl.surgery.features import at_one_position
+from tf_rigl.surgery.features import at_all_positions
+from tf_rigl.surgery.features import at_first_position
 from tf_rigl.surgery.features import common
 from tf_rigl.surgery.features import evaluate
 
@@ -58,8 +59,7 @@ def concatenate(plans: ChannelAnalysis, call: Call) -> Features:
 def concatenated(plans: ChannelAnalysis, call: Call, axis: Any) -> Features:
     """Follows tensors that are joined along an axis."""
     inputs = call.all_inputs()
-    rank = len(call.output_shapes[0])
-    if axis not in (-1, rank - 1):
+    if not call.is_along_features(axis):
         channels = _tied(plans, call)
         constants = [features.constants for features in inputs]
         return Features(channels, common(constants))
@@ -132,7 +132,7 @@ def _tied(plans: ChannelAnalysis, call: Call) -> Channels:
 def _by_layer(call: Call) -> Compute:
     """Returns a function that calls a merging layer on constants."""
     rank = max(len(shape) for shape in call.input_shapes)
-    return lambda rows: evaluate(call.layer, rows, (1,) * (rank - 2))
+    return lambda rows: evaluate(call, rows, (1,) * (rank - 2))
 
 
 def _by_operation(call: Call) -> Compute:
@@ -140,15 +140,14 @@ def _by_operation(call: Call) -> Compute:
 
     def compute(rows: list[np.ndarray]) -> np.ndarray:
         arrays = [
-            at_one_position(row, (1,) * (len(shape) - 2))
+            at_all_positions(row, (1,) * (len(shape) - 2), call.axis)
             for row, shape in zip(rows, call.input_shapes, strict=True)
         ]
         args, kwargs = tf.nest.map_structure(
             lambda one: arrays[one.index] if isinstance(one, Operand) else one,
             call.arguments,
         )
-        values = np.asarray(call.layer(*args, **kwargs), np.float64)
-        return values.reshape(-1, values.shape[-1])[0]
+        return at_first_position(call.layer(*args, **kwargs), call.axis)
 
     return compute
 

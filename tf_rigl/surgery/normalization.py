@@ -71,14 +71,13 @@ def _shifts(scale: np.ndarray, shift: np.ndarray, axis: int) -> np.ndarray:
 
 
 def group_normalization(plans: ChannelAnalysis, call: Call) -> Features:
-    """Follows GroupNormalization over the last axis; weights [channels].
+    """Follows GroupNormalization over features; weights [channels].
 
     Its statistics are those of a group, so that whole groups go.
     """
     features = call.only_input()
     layer = call.layer
-    rank = len(call.input_shapes[0])
-    if layer.axis not in (-1, rank - 1):
+    if not call.is_along_features(layer.axis):
         raise Untrackable(f"axis={layer.axis}")
 
     # Once it is built, -1 is the number of channels.
@@ -104,7 +103,7 @@ def group_normalization(plans: ChannelAnalysis, call: Call) -> Features:
     varies = np.repeat(unknown, size)
     if layer.scale:
         varies &= plans.value(layer, "gamma") != 0
-    values = evaluate(layer, [constants], positions(call))
+    values = evaluate(call, [constants], positions(call))
     return Features(features.channels, np.where(varies, np.nan, values))
 
 

@@ -5,7 +5,6 @@ positions, reduce them, or take features apart.
 """
 
 import itertools
-import math
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from tf_rigl.surgery import channelwise
 from tf_rigl.surgery import merging
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_plan import Count
+from tf_rigl.surgery.features import LAST
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Untrackable
@@ -36,7 +36,7 @@ def reduction(plans: ChannelAnalysis, call: Call) -> Features:
     axis = _argument(call, "axis", 1, None)
     rank = len(call.input_shapes[0])
     axes = _from_the_front(axis, rank)
-    if axis is None or not axes or {0, rank - 1} & set(axes):
+    if axis is None or not axes or {0, call.axis % rank} & set(axes):
         raise Untrackable(f"axis={axis}")
     if getattr(call.layer, "initial", None) is not None:
         return varying(features.channels)
@@ -50,11 +50,15 @@ def pooling_of_channels(plans: ChannelAnalysis, call: Call) -> Features:
     results, one for each position, stay.
     """
     layer = call.layer
-    if layer.data_format == "channels_last":
-        return channelwise.pooling(plans, call)
+    features = call.only_input()
+    layout = "channels_last" if features.axis == LAST else "channels_first"
+    if layer.data_format == layout:
+        return features if layer.keepdims else features._replace(axis=LAST)
+    if layout == "channels_first":
+        raise Untrackable("mixes its channels, data_format='channels_last'")
     if plans.exact or layer.keepdims or call.output_shapes[0][-1] is None:
         raise Untrackable("mixes its channels, data_format='channels_first'")
-    plans.mixing.append((call.only_input().channels, call.path))
+    plans.mixing.append((features.channels, call.path))
     outputs = plans.graph.add(call.output_shapes[0][-1])
     plans.keep(outputs, f"positions of {call.path}")
     return varying(outputs)
@@ -74,7 +78,7 @@ def softmax(plans: ChannelAnalysis, call: Call) -> Features:
     axis = -1 if axis is None else axis
     rank = len(call.input_shapes[0])
     axes = _from_the_front(axis, rank)
-    if rank - 1 in axes:
+    if call.axis % rank in axes:
         raise Untrackable(f"mixes its channels, axis={axis}")
     return varying(features.channels)
 
@@ -103,37 +107,32 @@ def squeezing(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def transposition(plans: ChannelAnalysis, call: Call) -> Features:
-    """Follows `transpose`, if the features stay on the last axis."""
+    """Follows `transpose`, which may put channels first or last."""
     del plans
-    features = call.only_input()
     name = "perm" if hasattr(call.layer, "symbol") else "axes"
     axes = _argument(call, name, 1, None)
-    rank = len(call.input_shapes[0])
-    if axes is None or _from_the_front(axes, rank)[-1] != rank - 1:
-        raise Untrackable(f"{name}={axes}")
-    return features
+    if axes is None:
+        raise Untrackable(f"{name}=None")
+    places = _from_the_front(axes, len(call.input_shapes[0]))
+    return channelwise.moved(call.only_input(), places, f"{name}={axes}")
 
 
 def reshaping(plans: ChannelAnalysis, call: Call) -> Features:
-    """Follows `reshape`, if features stay last or all are flattened."""
+    """Follows `reshape`, if features stay whole or all are flattened."""
     features = call.only_input()
-    before, after = call.input_shapes[0][1:], call.output_shapes[0][1:]
     name = "shape" if hasattr(call.layer, "symbol") else "newshape"
-    *others, last = np.ravel(_argument(call, name, 1)).tolist()
-
-    count = math.prod(size or 0 for size in before[:-1])
-    if before and after and before[-1] == after[-1]:
-        result = features
-    elif count and after == (count * len(features.channels),):
-        result = Features(
-            np.tile(features.channels, count),
-            np.tile(features.constants, count),
-        )
-    else:
+    sizes = np.ravel(_argument(call, name, 1)).tolist()
+    result = channelwise.reshaped(call)
+    if result is None:
+        before, after = call.input_shapes[0][1:], call.output_shapes[0][1:]
         raise Untrackable(f"from {before} to {after}")
 
     def shape(left: Count) -> list[int]:
-        return [*others, last if last == -1 else left(result.channels)]
+        if sizes[result.axis] == -1:
+            return sizes
+        resized = [*sizes]
+        resized[result.axis] = left(result.channels)
+        return resized
 
     _add(plans, call, features, result.channels, name, shape)
     return result
@@ -202,8 +201,7 @@ def gathering(plans: ChannelAnalysis, call: Call) -> Features:
     features = call.only_input()
     chosen = np.asarray(_argument(call, "indices", 1))
     axis = _argument(call, "axis", 3, None)
-    rank = len(call.input_shapes[0])
-    if axis is None or _from_the_front(axis, rank) != [rank - 1]:
+    if axis is None or not call.is_along_features(axis):
         raise Untrackable(f"axis={axis}")
     if chosen.ndim != 1 or not np.issubdtype(chosen.dtype, np.integer):
         raise Untrackable("takes features by more than a list of numbers")

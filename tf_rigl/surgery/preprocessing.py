@@ -35,5 +35,5 @@ def image(plans: ChannelAnalysis, call: Call) -> Features:
     called with `training=True`, by which their output is random.
     """
     del plans
-    kernels.check_channels_last(call)
+    kernels.check_layout(call)
     return varying(call.only_input().channels)

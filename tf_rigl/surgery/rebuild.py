@@ -146,7 +146,9 @@ def _insert_selections(
             continue
         indices = plan.selection(plans.needed)
         if indices is not None:
-            functional_config.select(plans.flavor, config, layer.name, indices)
+            functional_config.select(
+                plans.flavor, config, layer.name, indices, plan.axis
+            )
 
 
 def _forget_sizes(entry: dict[str, Any]) -> None:

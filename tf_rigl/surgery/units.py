@@ -49,20 +49,20 @@ def einsum_dense(plans: ChannelAnalysis, call: Call) -> Features:
 
 def convolution(plans: ChannelAnalysis, call: Call) -> Features:
     """Follows convolutions of one group; kernel [..., inputs, filters]."""
-    kernels.check_channels_last(call)
+    kernels.check_layout(call)
     return _apply_filters(plans, call, -2, -1, *kernels.padding_of(call))
 
 
 def transposed_convolution(plans: ChannelAnalysis, call: Call) -> Features:
     """Follows Conv1DTranspose, 2D and 3D; kernel [..., filters, inputs]."""
-    kernels.check_channels_last(call)
+    kernels.check_layout(call)
     why = "does not spread it evenly"
     return _apply_filters(plans, call, -1, -2, positions(call), why)
 
 
 def separable_convolution(plans: ChannelAnalysis, call: Call) -> Features:
     """Follows SeparableConv1D and 2D, with the product of their kernels."""
-    kernels.check_channels_last(call)
+    kernels.check_layout(call)
     values = plans.values(call.layer)
     depthwise = values["depthwise_kernel"]  # [..., inputs, multiplier]
     pointwise = values["pointwise_kernel"]  # [..., inputs · multiplier, out]

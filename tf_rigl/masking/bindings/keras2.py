@@ -156,8 +156,8 @@ class Keras2(flavor.Flavor):
             raw = getattr(raw, component, raw)
         raw._constraint = constraint
 
-    def gather(self, features: Any, indices: list[int]) -> Any:
-        return tf.gather(features, indices, axis=-1)
+    def gather(self, features: Any, indices: list[int], axis: int) -> Any:
+        return tf.gather(features, indices, axis=axis)
 
     def serialize(self, layer: Any) -> dict[str, Any]:
         # Not `serialize_keras_object`: while Keras writes an HDF5 file or a

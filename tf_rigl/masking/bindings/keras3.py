@@ -188,8 +188,8 @@ class Keras3(flavor.Flavor):
         # The setter of older versions requires a subclass of `Constraint`.
         variable._constraint = constraint
 
-    def gather(self, features: Any, indices: list[int]) -> Any:
-        return keras.ops.take(features, indices, axis=-1)
+    def gather(self, features: Any, indices: list[int], axis: int) -> Any:
+        return keras.ops.take(features, indices, axis=axis)
 
     def serialize(self, layer: Any) -> dict[str, Any]:
         config = keras.saving.serialize_keras_object(layer)
