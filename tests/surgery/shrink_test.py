@@ -213,7 +213,11 @@ total             13    10      265   166
 
 Kept:
 - a: constant, but b pads with zeros
-- out: model output"""
+- out: model output
+
+Channels of masked kernels go with bias, γ, β and moving mean, so with
+such constants, by `prune_channels(model, masks=tf_rigl.masks(model))`.
+Outputs change then: train on."""
 
 
 def test_report(keras):

@@ -50,10 +50,18 @@ def plot_mask_distances(
     # Imported here, since it needs matplotlib and training does not.
     from tf_rigl.experiments import figures
 
-    fig = figures.new_figure(_SIDE * len(arrays) + 0.8, _SIDE)
-    axs = fig.subplots(1, len(arrays), squeeze=False)[0]
-    largest = max(float(one.max()) for one in arrays.values())
-    for ax, (title, array) in zip(axs, arrays.items(), strict=True):
+    figures.write_png(draw(arrays, first_epoch), path)
+
+
+def draw(distances: Mapping[str, np.ndarray], first_epoch: int = 0) -> Any:
+    """Returns the figure of `plot_mask_distances`, of arrays by title."""
+    # Imported here, since it needs matplotlib and training does not.
+    from tf_rigl.experiments import figures
+
+    fig = figures.new_figure(_SIDE * len(distances) + 0.8, _SIDE)
+    axs = fig.subplots(1, len(distances), squeeze=False)[0]
+    largest = max(float(one.max()) for one in distances.values())
+    for ax, (title, array) in zip(axs, distances.items(), strict=True):
         # Each epoch has a square around its number.
         ends = (first_epoch - 0.5, first_epoch + len(array) - 0.5)
         image = ax.imshow(
@@ -72,7 +80,7 @@ def plot_mask_distances(
         ax.set_title(title, color=figures.INK, parse_math=False)
     axs[0].set_ylabel("epoch")
     fig.colorbar(image, ax=list(axs), label="mask distance")
-    figures.write_png(fig, path)
+    return fig
 
 
 def _check(arrays: Mapping[str, np.ndarray]) -> None:

@@ -22,6 +22,12 @@ from tf_rigl.surgery import rebuild
 from tf_rigl.surgery import supported_models
 
 _HEADER = ("layer", "class", "units", "left", "weights", "left")
+_CONSTANTS = (
+    "",
+    "Channels of masked kernels go with bias, γ, β and moving mean, so with",
+    "such constants, by `prune_channels(model, masks=tf_rigl.masks(model))`.",
+    "Outputs change then: train on.",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,11 +98,16 @@ class ShrinkReport:
         ]
         notes = [
             *_noted("Kept:", kept),
+            *(_CONSTANTS if _keeps_constants(kept) else ()),
             *_noted("Selected:", selected),
             *_noted("Gone:", gone),
         ]
 
         return "\n".join([f"Model {self.name!r}", "", *table, *notes])
+
+
+def _keeps_constants(kept: list[tuple[str, str]]) -> bool:
+    return any("constant, but" in reason for _, reason in kept)
 
 
 def _noted(title: str, entries: list[tuple[str, str]]) -> list[str]:

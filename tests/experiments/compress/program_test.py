@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from matplotlib import image
 from rich import console as consoles
 
 import tf_rigl
@@ -17,6 +18,7 @@ from tests import support as processes
 from tests.experiments.compress import support
 from tests.experiments.report.support import Page
 from tf_rigl.experiments.compress import compression
+from tf_rigl.experiments.compress import records
 from tf_rigl.experiments.compress import settings
 from tf_rigl.experiments.compress import trainings
 
@@ -200,6 +202,15 @@ def test_early_birds(tmp_path, keras):
         assert record["epochs"] == 2
         assert record["settings"]["learning_rate"] == pytest.approx(1e-10)
 
+    assert image.imread(tmp_path / "distances.png").std() > 0
+    (one, *_) = [
+        one
+        for one in records.read(tmp_path, asked, asked.base)
+        if one.kind == "early_bird"
+    ]
+    assert (one.search, one.epochs) == (4, 2)
+    assert one.cost == pytest.approx((4 + 2 * one.flops_left) / 6)
+
     # Ratios for which it has not looked.
     with pytest.raises(ValueError, match=r"without looking for 0.7"):
         compress_here(tmp_path, support.ask(*given, "--ratios=0.7"))
@@ -213,4 +224,31 @@ def test_no_ticket_emerges(tmp_path):
     assert code == 0, output
     log = (tmp_path / "compressions" / NAME / "log.txt").read_text()
     assert "early_bird_0.5  no ticket has emerged" in log
-    assert "2 of 2 trainings" in Page(tmp_path / "report.html").source
+    page = Page(tmp_path / "report.html").source
+    assert "2 of 2 trainings" in page
+    assert f"distances of the masks of each two epochs, {NAME}" in page
+
+
+def is_rounded(values):
+    """Whether the columns of a kernel are 8-bit integers times powers of 2."""
+    columns = values.reshape(-1, values.shape[-1])
+    steps = 2.0 ** np.arange(-30, 4)
+    numbers = columns / steps[:, None, None]
+    fits = (numbers == np.round(numbers)) & (np.abs(numbers) <= 128)
+    return fits.all(axis=1).any(axis=0).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("low_precision", ["search", "all"])
+def test_low_precision(tmp_path, low_precision):
+    given = [one for one in EARLY if not one.startswith("--retrain")]
+    asked = support.ask(
+        *given, "--retrain=ticket", f"--low_precision={low_precision}"
+    )
+    compress_here(tmp_path, asked)
+    large = tf_rigl.Snapshot.load(tmp_path / "end.npz").weights
+    kernels = [one for path, one in large.items() if path.endswith("kernel")]
+    assert all(map(is_rounded, kernels))
+    asked = support.ask(*given, "--retrain=ticket")
+    with pytest.raises(ValueError, match=r"--low_precision='none' \(it has"):
+        compress_here(tmp_path, asked)

@@ -50,11 +50,13 @@ def test_records(tmp_path):
     ]
     assert one == records.Trained(
         *(0, 0.1, "0.5", "finetune", 400, 1000, 0.4, 0.25),
-        *(2, "accuracy", 0.88),
+        *(2, 2, 1.25, "accuracy", 0.88),
     )
     header, *lines = records.to_csv(found).splitlines()
     assert header.startswith("seed,learning_rate,target,kind,parameters")
-    assert "0,0.1,vgg_16_a,pruned,100,500,0.1,0.125,0,accuracy,0.1" in lines
+    assert "0,0.1,vgg_16_a,pruned,100,500,0.1,0.125,2,0,1.0,accuracy,0.1" in (
+        lines
+    )
 
 
 def test_summary(rows):
@@ -72,7 +74,7 @@ def test_summary(rows):
     assert large.parameters_left == 1
     assert finetune.value.runs == 2
     assert (scratch_b.parameters_left, scratch_b.flops_left) == (0.4, 0.25)
-    assert scratch_b.epochs == 8
+    assert (scratch_b.search, scratch_b.epochs, scratch_b.cost) == (2, 8, 2)
 
 
 def test_table(rows):
@@ -82,14 +84,15 @@ def test_table(rows):
     assert lines[0].startswith("net on data, steps of the large network: 8")
     assert lines[2] == "`the command`"
     assert lines[4] == (
-        "| removed | training | parameters | FLOPs | epochs | accuracy | "
-        "seeds |"
+        "| removed | training | parameters | FLOPs | search | epochs | cost | "
+        "accuracy | seeds |"
     )
     assert lines[6] == (
-        "|  | large | 100.00 % | 100.00 % | 2 | 91.00% ± 1.41 | 2 |"
+        "|  | large | 100.00 % | 100.00 % | 0 | 2 | 1.00 | 91.00% ± 1.41 | 2 |"
     )
     assert lines[8] == (
-        "| 50 % | fine-tuned | 40.00 % | 25.00 % | 2 | 89.00% ± 1.41 | 2 |"
+        "| 50 % | fine-tuned | 40.00 % | 25.00 % | 2 | 2 | 1.25 | "
+        "89.00% ± 1.41 | 2 |"
     )
     assert lines[12].startswith("| to vgg_16_a | scratch-B | 10.00 %")
     others = [row._replace(learning_rate=0.01) for row in rows]

@@ -153,12 +153,18 @@ def test_flag_files(path):
     values(flag_files.expand(["program", f"--flagfile={path}"]))
     asked = settings.read(values)
     assert asked.base.model in registry.BUILDERS
-    assert asked.base.data == "cifar10"
+    of_imagenet = asked.compress.most_epochs == 180
+    assert asked.base.data == ("imagenet2012" if of_imagenet else "cifar10")
     assert asked.options.output_dir == f"runs/compress/{path.stem}"
     found = asked.base.total_epochs, asked.base.decay_epochs
-    short = path.stem.startswith("cifar10")
-    assert found == ((24, (12, 18)) if short else (160, (80, 120)))
+    lengths = (160, (80, 120))
+    if of_imagenet:
+        lengths = (90, (30, 60))
+    elif path.stem.startswith("cifar10"):
+        lengths = (24, (12, 18))
+    assert found == lengths
     rates = asked.compress.finetune_epochs, asked.compress.finetune_rate
     chosen = bool(asked.compress.pruned_models)
-    assert rates == ((40, 0.001) if chosen else (0, 0))
+    tuned = (20 if of_imagenet else 40), 0.001
+    assert rates == (tuned if chosen else (0, 0))
     assert (asked.compress.criterion == "l1") is chosen

@@ -95,6 +95,10 @@ class Compression:
         if not self._is_done(training) or not end.exists():
             model = self._fit(training, make, Lengths())
             self._save(model, end)
+        found = early_birds.distances(self._folder, self._asked.targets)
+        if found:
+            picture = self._folder.distances
+            tf_rigl.plot_mask_distances(found, picture, overwrite=True)
 
     def _prune(self, target: Target) -> None:
         """Removes channels, notes which, and measures what is left."""
@@ -193,6 +197,8 @@ class Compression:
         with folder.open(settings):
             with run.strategy.scope():
                 model = setup.compile_model(run, make())
+                if asked.compress.in_low_precision(training.target is None):
+                    tf_rigl.low_precision(model, seed=settings.seed)
             training_of_runs.restore(run, model, folder)
             folder.keep_settings(settings)
             if self._is_done(training):

@@ -1,10 +1,14 @@
 """Early-bird tickets, which the training of the large network brings forth."""
 
 import pathlib
+from collections.abc import Iterable
 from typing import Any
+
+import numpy as np
 
 import tf_rigl
 from tf_rigl.backend.callback import ModelCallback
+from tf_rigl.experiments.compress import tables
 from tf_rigl.experiments.compress.files import CompressionFolder
 from tf_rigl.experiments.compress.settings import Target
 
@@ -46,6 +50,21 @@ def callbacks(folder: CompressionFolder, target: Target) -> list[Any]:
     """Returns the callbacks of the large network for a ticket."""
     ticket = look_for(folder, target)
     return [ticket, KeepTicket(ticket, folder.early_values(target))]
+
+
+def distances(
+    folder: CompressionFolder, targets: Iterable[Target]
+) -> dict[str, np.ndarray]:
+    """Returns the distances of the masks of each two epochs so far.
+
+    Returns:
+        Float [epochs, epochs] of each ratio that was looked for, by a title.
+    """
+    return {
+        tables.target_text(target.name): look_for(folder, target).distances
+        for target in targets
+        if folder.early_masks(target).exists()
+    }
 
 
 def find(

@@ -31,6 +31,8 @@ class CompressionFolder:
         self.path = path
         self.start = path / "start.npz"  # first weights of the large network
         self.end = path / "end.npz"  # its trained weights
+        # The picture of the distances of masks of early-bird tickets.
+        self.distances = path / "distances.png"
         self._arguments = path / _ARGUMENTS
 
     def training(self, training: trainings.Training) -> run_folder.RunFolder:
@@ -73,12 +75,16 @@ class CompressionFolder:
         """
         if not self._arguments.exists():
             return
-        stored = run_folder.read_object(self._arguments)
+        # What older folders do not name is as by default.
+        stored = {
+            **_comparable(CompressSettings()),
+            **run_folder.read_object(self._arguments),
+        }
         wanted = _comparable(compress)
         different = {
-            name: (stored.get(name), value)
+            name: (stored[name], value)
             for name, value in wanted.items()
-            if stored.get(name) != value
+            if stored[name] != value
         }
         if different:
             flags = ", ".join(

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from tf_rigl.experiments import distance_picture
 from tf_rigl.experiments import figures
 from tf_rigl.experiments import formatting
+from tf_rigl.experiments.compress import early_birds
 from tf_rigl.experiments.compress import plots
 from tf_rigl.experiments.compress import records
 from tf_rigl.experiments.compress import request
@@ -78,7 +80,10 @@ def _content(
         **pages.content("Compressions", below, path, asked, trained),
         "tiles": _tiles(rows),
         "introduction": tables.introduction(asked.heading),
-        "plots": [_draw(costs, rows) for costs in plots.COSTS] if rows else [],
+        "plots": [
+            *(_draw(costs, rows) for costs in plots.COSTS if rows),
+            *_distances(below, asked),
+        ],
         "table_": PageTable(*tables.page_cells(rows), text_columns=2)
         if rows
         else None,
@@ -106,6 +111,25 @@ def _asked(shared: Mapping[str, Any]) -> settings.Asked:
         settings.RunSettings(),
         settings.RunOptions(),
     )
+
+
+def _distances(below: pathlib.Path, asked: SetRequest) -> list[Picture]:
+    """Draws the masks of epochs, for the first seed of each learning rate."""
+    pictures = []
+    rates = set()
+    for name in asked.searches:
+        run = RunFolder(below / name).read_settings()
+        if run is None or run.learning_rate in rates:
+            continue
+        targets = _asked(asked.settings).targets
+        found = early_birds.distances(CompressionFolder(below / name), targets)
+        if not found:
+            continue
+        rates.add(run.learning_rate)
+        text = f"distances of the masks of each two epochs, {name}"
+        fig = distance_picture.draw(found)
+        pictures.append(Picture(figures.svg_uri(fig), text, text))
+    return pictures
 
 
 def _tiles(rows: Sequence[SummaryRow]) -> list[Tile]:

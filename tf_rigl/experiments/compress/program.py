@@ -62,6 +62,8 @@ def count(asked: settings.Asked, run: PreparedRun) -> _Rows:
         ValueError: if a target cannot be reached, or a criterion has no scores
             for this network.
     """
+    if asked.compress.in_low_precision(is_large=True):
+        tf_rigl.low_precision(cutting.build_large(run))
     model = cutting.build_large(run)
     if asked.compress.prune_criterion == "bn_scale":
         cutting.prune(run, asked.compress, asked.targets[0], model)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from tf_rigl.experiments.compress import trainings
 from tf_rigl.experiments.compress.files import CompressionFolder
+from tf_rigl.experiments.compress.settings import EARLY_BIRD
 from tf_rigl.experiments.compress.settings import WAYS
 from tf_rigl.experiments.compress.settings import Asked
 from tf_rigl.experiments.compress.settings import Target
@@ -33,7 +34,9 @@ class Trained(NamedTuple):
     flops: int  # of inference on one example
     parameters_left: float  # as a fraction of the large network's
     flops_left: float  # likewise
-    epochs: int
+    search: int  # epochs of the large network before the cut
+    epochs: int  # after it, or of the large network itself
+    cost: float  # FLOPs of both, as a multiple of the large network's training
     measure: str  # the name of the value, as in "accuracy"
     value: float  # on the evaluation data
 
@@ -46,7 +49,9 @@ class SummaryRow(NamedTuple):
     kind: str
     parameters_left: float
     flops_left: float
+    search: float
     epochs: float
+    cost: float
     measure: str
     value: Spread
 
@@ -142,6 +147,11 @@ def _trained(
     """Makes a record of costs after and before the cut."""
     after, before = costs
     headline = record["headline"]
+    left = after["flops"] / before["flops"]
+    total = settings.total_epochs
+    search = 0 if target is None else total
+    if kind == EARLY_BIRD:
+        search = total - epochs
     return Trained(
         settings.seed,
         settings.learning_rate,
@@ -150,8 +160,10 @@ def _trained(
         after["parameters"],
         after["flops"],
         after["parameters"] / before["parameters"],
-        after["flops"] / before["flops"],
+        left,
+        search,
         epochs,
+        (search + epochs * left) / total,
         headline,
         record["measures"][headline],
     )
@@ -166,7 +178,9 @@ def _row(
         kind,
         statistics.fmean(one.parameters_left for one in group),
         statistics.fmean(one.flops_left for one in group),
+        statistics.fmean(one.search for one in group),
         statistics.fmean(one.epochs for one in group),
+        statistics.fmean(one.cost for one in group),
         group[0].measure,
         spread([one.value for one in group]),
     )

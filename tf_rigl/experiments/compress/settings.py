@@ -33,6 +33,8 @@ CRITERIA = (SLIMMING, "bn_scale", "l1", "l2", "fpgm", *WITH_DATA, "random")
 SCOPES = ("auto", "layer", "global")
 EARLY_BIRD = "early_bird"
 WAYS = ("finetune", "scratch_e", "scratch_b", "ticket", EARLY_BIRD)
+NO_LOW_PRECISION = "none"
+LOW_PRECISIONS = (NO_LOW_PRECISION, "search", "all")
 
 RUN_FLAGS = (
     *(name for name in searches.RUN_FLAGS if name != "dense_layers"),
@@ -124,6 +126,12 @@ class CompressSettings:
     most_epochs: int = field(
         0, "Most epochs of scratch_b; no limit if 0.", NOT_NEGATIVE
     )
+    low_precision: str = field(
+        NO_LOW_PRECISION,
+        "What trains with simulated 8-bit numbers: none, the large network "
+        "alone (search), or what is left, too (all).",
+        one_of(LOW_PRECISIONS),
+    )
 
     def __post_init__(self) -> None:
         fields.check(self)
@@ -157,6 +165,12 @@ class CompressSettings:
         if self.scope != "auto":
             return self.scope
         return "global" if self.criterion == SLIMMING else "layer"
+
+    def in_low_precision(self, is_large: bool) -> bool:
+        """Returns whether the large network, or what is left, is in 8 bits."""
+        return self.low_precision == "all" or (
+            is_large and self.low_precision == "search"
+        )
 
 
 class Target(NamedTuple):
@@ -221,11 +235,14 @@ def read(values: flags.FlagValues = flags.FLAGS) -> Asked:
             f"in steps. Received: retrain={compress.retrain} and schedule="
             f"{base.schedule!r}. Choose --schedule=step or constant."
         )
+    options = fields.read_flags(RunOptions, values)
+    if options.export and compress.low_precision != NO_LOW_PRECISION:
+        raise ValueError(
+            "A model in low precision is not exported. Received: export=True "
+            f"and low_precision={compress.low_precision!r}. Pass --noexport."
+        )
     return Asked(
-        compress,
-        fields.read_flags(ProcessGrid, values),
-        base,
-        fields.read_flags(RunOptions, values),
+        compress, fields.read_flags(ProcessGrid, values), base, options
     )
 
 

@@ -12,7 +12,10 @@ from tf_rigl.experiments.process_sets.tables import Cells
 from tf_rigl.experiments.process_sets.tables import Heading
 from tf_rigl.experiments.sweeps.records import Spread
 
-_HEADER = ("removed", "training", "parameters", "FLOPs", "epochs")
+_HEADER = (
+    *("removed", "training", "parameters", "FLOPs"),
+    *("search", "epochs", "cost"),
+)
 _KINDS = {
     trainings.PRUNED: "none",
     "finetune": "fine-tuned",
@@ -37,6 +40,8 @@ def introduction(heading: Heading) -> str:
         f"steps of the large network: {heading.steps:,}, seeds: "
         f"{heading.seeds}; mean ± sample standard deviation over the seeds. "
         "Parameters and FLOPs of inference: left of the large network's. "
+        "Search: epochs of the large network before the cut; cost: training "
+        "FLOPs with the search, as a multiple of the large network's. "
         f"{heading.versions}."
     )
 
@@ -72,7 +77,9 @@ def _cells(row: SummaryRow) -> list[str]:
         kind_text(row.kind),
         cells.percent(row.parameters_left),
         cells.percent(row.flops_left),
-        f"{row.epochs:g}",
+        f"{row.search:.4g}",
+        f"{row.epochs:.4g}",
+        f"{row.cost:.2f}",
         value_text(row.measure, row.value),
         str(row.value.runs),
     ]
