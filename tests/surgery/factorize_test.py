@@ -49,6 +49,25 @@ def test_energy_and_ranks_by_name(keras):
     assert [row.rank for row in tf_rigl.ranks(model).rows] == [3, 4]
 
 
+@support.one_keras("tf_keras")
+def test_layers_by_a_predicate(keras):
+    """It is asked for each layer, and gets the layer itself."""
+    model = make_mlp(keras, 40, 50, 20)
+    asked = []
+
+    def is_wide(layer):
+        asked.append(layer)
+        return layer.units >= 40
+
+    tf_rigl.factorize(model, ranks=6, layers=is_wide)
+    assert [row.path for row in tf_rigl.ranks(model).rows] == [
+        "d40/kernel",
+        "d50/kernel",
+    ]
+    assert tf_rigl.ranks(model).left == {"d20/kernel": "it was not named"}
+    assert {layer.name for layer in asked} == {"d40", "d50", "d20"}
+
+
 def test_factors_that_are_no_smaller_stay_kernels_unless_named(keras):
     model = make_mlp(keras, 40, 20)
     tf_rigl.factorize(model, ranks=15)
