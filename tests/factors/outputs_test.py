@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 import tf_rigl
+from tests import support
 from tests.factors import factor_models
 
 SHAPES = {"same": {}, "deep": {"depth": 3}, "channels": {"form": "channels"}}
@@ -128,6 +129,18 @@ def check_file(keras, name, tmp_path):
     ]
     factors = sum(len(one.shape) for one in tf_rigl.ranks(loaded).rows)
     assert 0 < sum(changed) <= factors
+    check_stripped(loaded, inputs)
+
+
+def check_stripped(model, inputs):
+    """What is left of a factorized model are plain layers, as good as it."""
+    expected = outputs(model, inputs)
+    plain = tf_rigl.strip(model)
+    assert_close(outputs(plain, inputs), expected, 2e-6)
+    assert not tf_rigl.ranks(plain).rows
+    for layer in plain._flatten_layers():
+        homes = {cls.__module__.split(".")[0] for cls in type(layer).__mro__}
+        assert "tf_rigl" not in homes, layer.name
 
 
 @pytest.mark.parametrize(
@@ -209,6 +222,52 @@ def test_spectral_factors_are_those_of_numpy(keras):
     np.testing.assert_allclose(
         layer.kernel_u.numpy(), root[:, None] * right[:4], atol=1e-6
     )
+
+
+# By class, size and form: the axes of the kernel [height, width, channels,
+# filters] that the rows of its matrix are; the columns are the others.
+CONVOLUTIONS = {
+    ("Conv2D", (3, 5), "spatial"): (1, 2),
+    ("Conv2D", (3, 5), "channels"): (0, 1, 2),
+    ("Conv1D", (3,), "channels"): (0, 1),
+    ("Conv1D", (3,), "spatial"): (1,),
+}
+
+
+@support.keras_in_turn("case", CONVOLUTIONS)
+def test_factors_of_convolutions_are_the_best(keras, case):
+    """Eckart and Young: the squared error is the tail of σ²."""
+    name, size, form = case
+    layer = getattr(keras.layers, name)(9, size)
+    shape = (*[11] * len(size), 8)
+    model, _ = factor_models.sequential(keras, shape, layer)
+    kernel = layer.kernel.numpy().astype(np.float64)
+    tf_rigl.factorize(model, ranks={layer: 4}, form=form)
+    (row,) = tf_rigl.ranks(model).rows
+    assert (row.form, row.rank, row.is_product) == (form, 4, False)
+
+    read = CONVOLUTIONS[case]
+    made = tuple(axis for axis in range(kernel.ndim) if axis not in read)
+
+    def matrix(values):
+        rows = np.prod([values.shape[axis] for axis in read])
+        return values.transpose(*read, *made).reshape(rows, -1)
+
+    left, values, right = np.linalg.svd(matrix(kernel), full_matrices=False)
+    error = kernel - tf.convert_to_tensor(layer.kernel).numpy()
+    np.testing.assert_allclose(
+        np.linalg.svd(matrix(error), compute_uv=False)[: len(values) - 4],
+        values[4:],
+        atol=2e-6,
+    )
+    assert np.sum(error**2) == pytest.approx(np.sum(values[4:] ** 2), rel=1e-6)
+
+    root = np.sqrt(values[:4])
+    first, last = layer.kernel_v.numpy(), layer.kernel_u.numpy()
+    np.testing.assert_allclose(first, left[:, :4] * root, atol=1e-6)
+    np.testing.assert_allclose(last, root[:, None] * right[:4], atol=1e-6)
+    for gram in (first.T @ first, last @ last.T):
+        np.testing.assert_allclose(gram, np.diag(values[:4]), atol=2e-6)
 
 
 def test_heads_are_pairs_of_factors(keras, tmp_path):

@@ -49,6 +49,25 @@ def test_energy_and_ranks_by_name(keras):
     assert [row.rank for row in tf_rigl.ranks(model).rows] == [3, 4]
 
 
+@support.one_keras("tf_keras")
+def test_layers_by_a_predicate(keras):
+    """It is asked for each layer, and gets the layer itself."""
+    model = make_mlp(keras, 40, 50, 20)
+    asked = []
+
+    def is_wide(layer):
+        asked.append(layer)
+        return layer.units >= 40
+
+    tf_rigl.factorize(model, ranks=6, layers=is_wide)
+    assert [row.path for row in tf_rigl.ranks(model).rows] == [
+        "d40/kernel",
+        "d50/kernel",
+    ]
+    assert tf_rigl.ranks(model).left == {"d20/kernel": "it was not named"}
+    assert {layer.name for layer in asked} == {"d40", "d50", "d20"}
+
+
 def test_factors_that_are_no_smaller_stay_kernels_unless_named(keras):
     model = make_mlp(keras, 40, 20)
     tf_rigl.factorize(model, ranks=15)
@@ -116,6 +135,28 @@ def test_strip_makes_a_plain_layer_of_each_factor(keras, name):
     np.testing.assert_allclose(outputs(plain, inputs), expected, atol=3e-6)
     assert plain.optimizer is not model.optimizer
     assert "tf_rigl" not in plain.to_json()
+
+
+@support.one_keras("keras")
+def test_a_loss_of_your_own_is_no_obstacle(keras):
+    """Keras 3 clones compilations by names, which find no function of yours."""
+
+    def own(targets, made):
+        return tf.reduce_mean(tf.abs(targets - made))
+
+    model, inputs = factor_models.nested(keras)
+    for one in (model, model.layers[2]):
+        one.compile(keras.optimizers.SGD(0.25), own)
+    tf_rigl.factorize(model, ranks=3)
+    expected = outputs(model, inputs)
+    plain, (small, _) = tf_rigl.strip(model), tf_rigl.shrink(model)
+    for one in (plain, small):
+        np.testing.assert_allclose(outputs(one, inputs), expected, atol=1e-6)
+    for new, old in ((plain, model), (plain.layers[2], model.layers[2])):
+        assert new is not old and new.loss is own
+        assert new.optimizer is not old.optimizer
+        assert float(new.optimizer.learning_rate) == 0.25
+    assert not hasattr(model, "compiled") or model.compiled
 
 
 def test_a_sparse_factorized_model_is_counted_shrunk_and_saved(keras, tmp_path):

@@ -104,11 +104,16 @@ def test_new_numbers_are_used_once():
     assert len(new) == len(set(new)) > 5
 
 
+def make_unequal_pair():
+    """A genome with all its connections, and one with some of them."""
+    small = evolved.evolve(5, 1, steps=0, seed=1)
+    return small.replace(enabled=np.ones(len(small.enabled), bool)), small
+
+
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_the_second_objective(share):
     """By connections the smaller of two equals has more children."""
-    small = evolved.evolve(5, 1, steps=0, seed=1)
-    large = small.replace(enabled=np.ones(len(small.enabled), bool))
+    large, small = make_unequal_pair()
     means = np.array([1.0, 1.0])
     # Without it, a draw, and the first of equals is first.
     children = breed(
@@ -117,6 +122,18 @@ def test_the_second_objective(share):
         SearchOptions(elite=0.5, cull=0.0, by_connections=share),
     )
     assert children[0] == (small if share else large)
+
+
+def test_four_of_five_generations_are_ranked_by_connections():
+    large, small = make_unequal_pair()
+    options = SearchOptions(elite=0.5, cull=0.0)
+    assert options.by_connections == 0.8
+    first = [
+        breed([large, small], np.ones(2), options, generation=number)[0]
+        for number in range(500)
+    ]
+    share = np.mean([one == small for one in first])
+    assert abs(share - 0.8) < 4 * (0.8 * 0.2 / 500) ** 0.5
 
 
 def test_the_first_generation():

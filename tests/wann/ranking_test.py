@@ -81,6 +81,40 @@ def test_fronts_equal_those_of_moocore():
         np.testing.assert_array_equal(ranking.fronts(points), expected)
 
 
+# Points with their crowding distances by pymoo 0.6.2, the mean over objectives
+# of `calc_crowding_distance`. Three come twice; the last objective is constant.
+CROWDED = np.array(
+    [
+        (3, 5, 4, 0.101851851852),
+        (0, 12, 4, np.inf),
+        (7, 1, 4, 0.203703703704),
+        (3, 5, 4, 0.027777777778),
+        (1, 8, 4, 0.203703703704),
+        (9, 0, 4, np.inf),
+        (0, 12, 4, np.inf),
+        (5, 2, 4, 0.194444444444),
+        (4, 4, 4, 0.157407407407),
+        (9, 0, 4, np.inf),
+        (3, 6, 4, 0.064814814815),
+        (1, 6, 4, 0.129629629630),
+    ]
+)
+
+
+def check_crowded(points, expected):
+    found = ranking.crowding(points) / 3
+    np.testing.assert_allclose(found[1:-1], expected[1:-1], rtol=1e-9)
+    # Of equal values, too, the first and the last are ends here, as in the
+    # published code. In pymoo a constant objective has none.
+    assert np.all(np.isinf(found[[0, -1]]))
+    varying = ranking.crowding(points[:, :2]) / 3
+    np.testing.assert_allclose(varying, expected, rtol=1e-9)
+
+
+def test_crowding_equals_what_pymoo_gave():
+    check_crowded(CROWDED[:, :3], CROWDED[:, 3])
+
+
 def test_crowding_equals_that_of_pymoo():
     metrics = pytest.importorskip(
         "pymoo.operators.survival.rank_and_crowding.metrics"
@@ -93,6 +127,8 @@ def test_crowding_equals_that_of_pymoo():
     # It takes the mean over the objectives.
     found = ranking.crowding(front) / 2
     np.testing.assert_allclose(found, expected)
+    points = CROWDED[:, :3]
+    check_crowded(points, metrics.calc_crowding_distance(points))
 
 
 def test_the_scale_of_the_published_code():

@@ -44,7 +44,8 @@ def test_the_same_search_with_workers(whole):
     small = swing_up.SwingUp(steps=60)
     object.__setattr__(small, "group_size", 4)
     expected = search(3, small)
-    assert_same(search(3, small, workers=2), expected)
+    for workers in (2, 3):
+        assert_same(search(3, small, workers=workers), expected)
     # Another size of the groups would give the same but for rounding.
     np.testing.assert_allclose(
         [one.mean for one in expected.history],
@@ -232,6 +233,18 @@ def test_without_folder_no_tensorflow_is_imported():
         "print('tensorflow' in sys.modules, 'keras' in sys.modules)",
     )
     assert printed == "False False\n"
+
+
+@pytest.mark.slow
+def test_thirty_six_generations_find_a_swing_up():
+    """The search that docs/wann.md has the score of."""
+    task = swing_up.SwingUp()
+    result = searching.search(task, generations=36, seed=0)
+    seeds = breeding.champion_seeds(1, 100)
+    scores = scoring.score(task, [result.best], searching.SHARED_WEIGHTS, seeds)
+    # In episodes that no choice was made by: 424. Sums in another order round
+    # another way and lead to another champion; before, it was one of 422.
+    assert scores.shape == (1, 6, 100) and scores.mean() >= 400
 
 
 @pytest.mark.slow

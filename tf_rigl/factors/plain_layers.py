@@ -1,5 +1,6 @@
 """Plain Keras layers in the place of factorized ones."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -117,7 +118,9 @@ def _with_layers(flavor: flavors.Flavor, model: Any, split: list[Any]) -> Any:
         if _contains(split, layer):
             new = keras.Sequential(_layers(flavor, layer), name=layer.name)
         elif flavors.is_container(layer):
-            return keras.models.clone_model(layer, clone_function=clone)
+            new = _clone(flavor, layer, clone)
+            _compile_like(flavor, layer, new)
+            return new
         elif isinstance(layer, keras.layers.Layer):
             new = type(layer).from_config(layer.get_config())
         else:
@@ -125,7 +128,7 @@ def _with_layers(flavor: flavors.Flavor, model: Any, split: list[Any]) -> Any:
         pairs.append((layer, new))
         return new
 
-    new = keras.models.clone_model(model, clone_function=clone)
+    new = _clone(flavor, model, clone)
     for old, made in pairs:
         if not made.built:
             continue
@@ -135,14 +138,35 @@ def _with_layers(flavor: flavors.Flavor, model: Any, split: list[Any]) -> Any:
             made.set_weights(old.get_weights())
         made.trainable = old.trainable
     _drop(flavor, new)
+    _compile_like(flavor, model, new)
+    return new
 
+
+def _clone(
+    flavor: flavors.Flavor, model: Any, clone: Callable[[Any], Any]
+) -> Any:
+    """Clones a container without its compilation.
+
+    Keras 3 would make losses and metrics anew from their names, by which it
+    does not find a function of the user's.
+    """
+    own = vars(model)
+    before = {"compiled": True} if own.get("compiled") else {}
+    own.update(dict.fromkeys(before, False))
+    try:
+        return flavor.keras.models.clone_model(model, clone_function=clone)
+    finally:
+        own.update(before)
+
+
+def _compile_like(flavor: flavors.Flavor, model: Any, new: Any) -> None:
+    """Compiles a clone as its model is, with new optimizers."""
     compilation = getattr(model, "_compile_config", None)
     if compilation is not None:
         given = dict(compilation.config)
         if flavor.is_optimizer(given.get("optimizer")):
             given["optimizer"] = new_optimizers.new_like(given["optimizer"])
         new.compile(**given)
-    return new
 
 
 def _layers(flavor: flavors.Flavor, layer: Any) -> list[Any]:
