@@ -82,6 +82,19 @@ def test_networks_that_were_pruned(name, classes, parameters, macs):
     assert profile.uncounted == ()
 
 
+def test_vgg_19_that_network_slimming_found():
+    """The numbers of a run at 70 % that its author printed, with 1 for 0.
+
+    github.com/Eric-mingjie/rethinking-network-pruning, issue 50.
+    """
+    widths = (
+        *(45, 64, 128, 128, 256, 256, 249, 184),
+        *(36, 6, 2, 1, 1, 1, 5, 292),
+    )
+    model = registry.builder("slimming_vgg_19")(keras3, widths=widths)
+    assert support.trainable_parameters(model) == 2_200_222
+
+
 def test_initial_values_of_slimming(keras):
     model = registry.builder("slimming_vgg_11")(keras, width=0.25)
     kernel = np.asarray(model.get_layer("conv5_2").kernel)

@@ -89,8 +89,7 @@ def expected_scores(model, criterion, normalized):
         ("taylor", False),
     ],
 )
-def test_criteria_remove_the_lowest_scores(criterion, normalized):
-    keras = training.fresh_keras("keras")
+def test_criteria_remove_the_lowest_scores(keras, criterion, normalized):
     model = pruning.convnet(keras, normalized=normalized)
     scores = expected_scores(model, criterion, normalized)
     _, report = tf_rigl.prune_channels(

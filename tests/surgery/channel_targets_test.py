@@ -3,6 +3,7 @@
 from fractions import Fraction
 
 import numpy as np
+import pytest
 
 import tf_rigl
 from tests import support as training
@@ -10,6 +11,8 @@ from tests.surgery import dead_units
 from tests.surgery import pruning
 from tests.surgery import support
 from tf_rigl.models import registry
+from tf_rigl.models import vgg
+from tf_rigl.models import vision_transformer
 
 
 @training.one_keras("tf_keras")
@@ -184,10 +187,80 @@ def test_mnist_network_of_the_slimming_paper(keras):
     ]
 
 
-@training.one_keras("keras")
-def test_resnet_18_of_half_width(keras):
-    """The number of parameters that Torch-Pruning reports."""
-    model = registry.builder("resnet_18")(keras, input_shape=(64, 64, 3))
+def trainable(model):
+    return sum(int(np.prod(one.shape)) for one in model.trainable_weights)
+
+
+def shapes(model):
+    return [tuple(one.shape) for one in model.weights]
+
+
+# Parameters of networks of half width, trainable ones and with the moving
+# statistics. Torch-Pruning reports the first of ResNet-18.
+HALVES = {
+    "resnet_18": (3_055_880, 3_060_680),
+    "resnet_50": (6_917_640, 6_944_200),
+    "mobilenet_v1": (1_331_592, 1_342_536),
+    "vgg_16_a": (1_352_474, 1_355_642),
+}
+
+
+@training.keras_in_turn("name", HALVES, lambda name: name != "resnet_18")
+def test_half_of_the_channels_is_half_width(keras, name):
+    build = registry.builder(name)
+    size = (32, 32, 3) if name == "vgg_16_a" else (64, 64, 3)
+    model = build(keras, input_shape=size)
     small, _ = tf_rigl.prune_channels(model, 0.5)
-    trained = sum(np.prod(one.shape) for one in small.trainable_weights)
-    assert trained == 3_055_880
+    assert (trainable(small), small.count_params()) == HALVES[name]
+    assert shapes(small) == shapes(build(keras, input_shape=size, width=0.5))
+
+
+def parameters_of_vit_b_32(units, blocks):
+    """Those of a width, with hidden layers of four times as many units."""
+    attention, hidden = 4 * (units + 1) * units, (8 * units + 5) * units
+    norm = 2 * units
+    block = attention + hidden + 2 * norm
+    # The class token, and positions of it and of 7 × 7 patches.
+    tokens = (1 + 1 + 7**2) * units
+    patches, logits = (3 * 32**2 + 1) * units, (units + 1) * 1000
+    return patches + tokens + blocks * block + norm + logits
+
+
+def test_vision_transformer_of_half_width_in_numbers():
+    """Torch-Pruning reports 88.2242M and 22.8790M of ViT-B/32."""
+    assert parameters_of_vit_b_32(768, 12) == 88_224_232
+    assert parameters_of_vit_b_32(384, 12) == 22_878_952
+
+
+@pytest.mark.slow
+def test_vision_transformer_of_half_width(keras):
+    """Half of the heads go; two blocks of the same as of twelve."""
+    large, half = (
+        vision_transformer.vision_transformer(
+            keras, patch_size=32, blocks=2, heads=heads, head_units=64
+        )
+        for heads in (12, 6)
+    )
+    small, _ = tf_rigl.prune_channels(large, 0.5)
+    assert shapes(small) == shapes(half)
+    assert trainable(large) == 17_345_512 == parameters_of_vit_b_32(768, 2)
+    assert trainable(small) == 5_134_312 == parameters_of_vit_b_32(384, 2)
+    attention = small.get_layer("block0_attention").get_config()
+    assert (attention["num_heads"], attention["key_dim"]) == (6, 64)
+
+
+@training.one_keras("tf_keras")
+def test_channels_of_the_published_vgg_a(keras):
+    """Network slimming ranks 2,752 filters and 8,192 neurons.
+
+    Liu et al., arXiv:1708.06519. Their numbers are those of any image's size.
+    """
+    model = vgg.vgg(keras, 11, (32, 32, 3))
+    pruned = {
+        one.name: one.channels
+        for one in tf_rigl.channel_groups(model)
+        if not one.kept
+    }
+    dense = {name for name in pruned if name.startswith("fc")}
+    assert sum(pruned[name] for name in dense) == 8_192
+    assert sum(pruned[name] for name in pruned.keys() - dense) == 2_752

@@ -12,6 +12,10 @@ from tests.surgery.support import Case
 CASES = {}
 
 KERAS3 = types.SimpleNamespace(
+    relu=keras3.ops.relu,
+    silu=keras3.ops.silu,
+    gelu=keras3.ops.gelu,
+    maximum=keras3.ops.maximum,
     relu6=keras3.ops.relu6,
     sigmoid=keras3.ops.sigmoid,
     square=keras3.ops.square,
@@ -33,6 +37,10 @@ KERAS3 = types.SimpleNamespace(
     cumsum=keras3.ops.cumsum,
 )
 KERAS2 = types.SimpleNamespace(
+    relu=tf.nn.relu,
+    silu=tf.nn.silu,
+    gelu=tf.nn.gelu,
+    maximum=tf.maximum,
     relu6=tf.nn.relu6,
     sigmoid=tf.nn.sigmoid,
     square=tf.square,
@@ -62,6 +70,13 @@ def spectral(keras):
     if keras.__name__ == "tf_keras":
         return lambda layer, name=None: layer
     return keras.layers.SpectralNormalization
+
+
+def adaptive(keras, size):
+    """AdaptiveAveragePooling2D, which tf_keras does not have."""
+    if keras.__name__ == "tf_keras":
+        return keras.layers.Identity()
+    return keras.layers.AdaptiveAveragePooling2D(size)
 
 
 def of_applications(keras):
@@ -325,3 +340,21 @@ def taken(keras, inputs):
     return layers.Dense(2, name="out")(
         do.take(hidden, [0, 1, 2, 3, 4, 5], axis=-1)
     )
+
+
+# Constant where both of `maximum` are: units 1 and 2, but neither 0 nor 3.
+@case(
+    {"a": 4, "b": 4, "c": 3, "out": 2},
+    (6, 6, 2),
+    silent={"a": [0, 1, 2], "b": [1, 2, 3]},
+    zero={"c": [1]},
+)
+def activations(keras, inputs):
+    """Activations as functions, larger values and layers without effect."""
+    layers, do = keras.layers, functions(keras)
+    first = do.relu(layers.Conv2D(6, 1, name="a")(inputs))
+    second = layers.Identity()(layers.Conv2D(6, 1, name="b")(inputs))
+    hidden = do.maximum(do.silu(first), do.gelu(second))
+    hidden = adaptive(keras, 4)(do.maximum(hidden, 0.5))
+    hidden = layers.Conv2D(4, 1, name="c")(hidden)
+    return layers.Conv2D(2, 3, padding="same", name="out")(hidden)

@@ -60,6 +60,20 @@ def test_dry_run_counts(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
+def test_the_door(tmp_path):
+    printed = processes.run_python(
+        processes.BIN / "compress.py",
+        "--dry_run",
+        *(f"--{name}={value}" for name, value in support.TINY.items()),
+        "--seeds=2",
+        "--retrain=scratch_b",
+        f"--output_dir={tmp_path / 'compress'}",
+    )
+    assert "2 compressions of 2 trainings" in printed
+    assert not list(tmp_path.iterdir())
+
+
 def compress_here(path, asked):
     """Trains what is missing of a compression in this process."""
     (point,) = settings.points(asked)
