@@ -331,7 +331,7 @@ def test_a_layer_that_goes_wrong_keeps_its_channels(keras):
     close(outputs_of(small, inputs), outputs_of(model, inputs))
 
 
-@pytest.mark.parametrize("criterion", ["l1", "activation"])
+@training.keras_in_turn("criterion", ["l1", "activation"])
 def test_the_same_channels_are_pruned(keras, criterion):
     last, first = twins(keras, "layers_of_images")
     both = []
