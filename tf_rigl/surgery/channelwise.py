@@ -242,7 +242,10 @@ def _scale(plans: ChannelAnalysis, call: Call, outputs: Channels) -> Features:
 
 
 def _flattened(call: Call, axis: int) -> Features:
-    """Returns the features of all positions, in order of a tensor's axes."""
+    """Returns the features of all positions.
+
+    `axis` is where features are while all axes are joined in their order.
+    """
     features = call.only_input()
     _, *shape = call.input_shapes[0]
     del shape[0 if features.axis == FIRST else -1]
