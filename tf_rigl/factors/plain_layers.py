@@ -151,12 +151,14 @@ def _clone(
     does not find a function of the user's.
     """
     own = vars(model)
-    before = {"compiled": True} if own.get("compiled") else {}
-    own.update(dict.fromkeys(before, False))
+    is_compiled = own.get("compiled", False)
+    if is_compiled:
+        own["compiled"] = False
     try:
         return flavor.keras.models.clone_model(model, clone_function=clone)
     finally:
-        own.update(before)
+        if is_compiled:
+            own["compiled"] = True
 
 
 def _compile_like(flavor: flavors.Flavor, model: Any, new: Any) -> None:

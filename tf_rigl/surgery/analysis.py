@@ -13,9 +13,7 @@ from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Operand
-from tf_rigl.surgery.features import Shape
 from tf_rigl.surgery.features import Untrackable
-from tf_rigl.surgery.features import varying
 from tf_rigl.surgery.layer_graph import arguments_of
 from tf_rigl.surgery.layer_graph import can_be_edited
 from tf_rigl.surgery.layer_graph import inputs_of
@@ -73,7 +71,7 @@ def _analyzed(
 
     network = network_of(model)
     inputs = [
-        _kept(plans, tuple(tensor.shape), "model input")
+        layouts.kept(plans, tuple(tensor.shape), "model input")
         for tensor in tf.nest.flatten(network.inputs)
     ]
     for features in _follow(plans, model, inputs, ()):
@@ -153,14 +151,13 @@ def _apply(
         rule = channel_rules.find_rule(layer)
         if rule is None:
             raise Untrackable("its channels are not known")
-        seen = layouts.channels_last(plans, call)
-        result = rule(plans, seen)
-        results = list(result) if isinstance(result, list) else [result]
-        return list(layouts.placed(seen, results))
+        return list(layouts.follow(plans, call, rule))
     except Untrackable as untrackable:
         plans.stop(call, str(untrackable))
         reason = f"made by {call.path} ({type(layer).__name__}): {untrackable}"
-        return [_kept(plans, shape, reason) for shape in call.output_shapes]
+        return [
+            layouts.kept(plans, shape, reason) for shape in call.output_shapes
+        ]
 
 
 def _check(plans: ChannelAnalysis, node: Any, call: Call) -> None:
@@ -205,12 +202,3 @@ def _others_of(node: Any, tensors: list[Any]) -> tuple[Any, ...]:
         for value in tf.nest.flatten(arguments_of(node))
         if id(value) not in symbolic
     )
-
-
-def _kept(plans: ChannelAnalysis, shape: Shape, reason: str) -> Known:
-    """Adds and keeps channels for a tensor's last axis, if it has a size."""
-    if len(shape) < 2 or shape[-1] is None:
-        return None
-    channels = plans.graph.add(shape[-1])
-    plans.keep(channels, reason)
-    return varying(channels)

@@ -55,6 +55,8 @@ def must_stay(plans: Any, needed: np.ndarray) -> Iterator[tuple[Channels, str]]:
         needed: bool [channels], those that are to stay.
     """
     for plan in plans.of.values():
+        if plan.bias_width is None:
+            continue
         gone = plan.outputs[~needed[plan.outputs]]
         left = len(plan.outputs) - len(gone)
         if not len(gone) or left != plan.bias_width:

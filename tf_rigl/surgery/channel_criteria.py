@@ -238,7 +238,6 @@ def _mean_inputs(
     """
     sums = {id(plan.layer): np.zeros(len(plan.inputs)) for plan in readers}
     counts = dict.fromkeys(sums, 0)
-
     places = {id(plan.layer): plan.axis for plan in readers}
 
     def record(layer: Any, inputs: Any) -> None:

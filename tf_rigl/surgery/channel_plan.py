@@ -22,6 +22,8 @@ from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import common
 
+CONSTANT = "constant, but"  # reasons for which a constant is kept
+
 # The channels along each axis of a weight that may shrink.
 Axes = Mapping[int, Channels]
 # Counts how many of the given channels are left.
@@ -282,7 +284,7 @@ class ChannelAnalysis:
                 connections.connected,
                 np.isnan(connections.absorbed()),
             )
-            why = f"constant, but {plan.path} {connections.why}"
+            why = f"{CONSTANT} {plan.path} {connections.why}"
             self.reasons.append((connections.refused(), why))
         needed = self.graph.needed()
         while more := list(bias_axes.must_stay(self, needed)):

@@ -61,8 +61,7 @@ class Call:
     def is_along_features(self, axis: Any) -> bool:
         """Returns whether an axis, or the only one of a list, is theirs."""
         rank = len(self.input_shapes[0])
-        axes = [int(one) % rank for one in np.ravel(np.asarray(axis))]
-        return axes == [self.axis % rank]
+        return from_the_front(axis, rank) == [self.axis % rank]
 
     def only_input(self) -> Features:
         """Returns the features of the only input.
@@ -86,6 +85,13 @@ class Call:
         return known
 
 
+def from_the_front(axis: Any, rank: int) -> list[int]:
+    """Returns an axis or several as numbers that are not negative."""
+    if axis is None:
+        return []
+    return [int(one) % rank for one in np.ravel(np.asarray(axis))]
+
+
 def evaluate(
     call: Call, rows: list[np.ndarray], shape: tuple[int, ...]
 ) -> np.ndarray:
@@ -101,7 +107,7 @@ def evaluate(
 
 
 def at_all_positions(
-    row: np.ndarray, shape: tuple[int, ...], axis: int = LAST
+    row: np.ndarray, shape: tuple[int, ...], axis: int
 ) -> np.ndarray:
     """Returns features as a tensor equal at all positions, 0 for NaN.
 
@@ -113,7 +119,7 @@ def at_all_positions(
     )
 
 
-def at_first_position(outputs: Any, axis: int = LAST) -> np.ndarray:
+def at_first_position(outputs: Any, axis: int) -> np.ndarray:
     """Returns the features of a tensor at one position, float64 [features]."""
     values = np.moveaxis(np.asarray(outputs, np.float64), axis, LAST)
     return values.reshape(-1, values.shape[-1])[0]

@@ -6,7 +6,6 @@ weights, so that its rule applies to its call with the axes of shapes moved;
 """
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 from tf_rigl.backend import flavor as flavors
@@ -24,6 +23,7 @@ from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Shape
 from tf_rigl.surgery.features import Untrackable
+from tf_rigl.surgery.features import from_the_front
 from tf_rigl.surgery.features import varying
 
 # Rules that see the tensors as they are, and say where features go.
@@ -63,19 +63,49 @@ _WITH_AXIS = frozenset(
 )
 
 
-def channels_last(plans: ChannelAnalysis, call: Call) -> Call:
-    """Returns a call as its rule sees it.
-
-    Tensors with features on another axis than the layer reads keep all of them.
+def follow(
+    plans: ChannelAnalysis, call: Call, rule: channel_rules.ChannelRule
+) -> list[Features]:
+    """Returns the results of a layer's rule, with the axes that they have.
 
     Raises:
-        Untrackable: if tensors have features on different axes, or see
-            `bias_axes`.
+        Untrackable: if the rule does not follow the call, tensors have features
+            on different axes, or see `bias_axes`.
     """
-    rule = channel_rules.row_of(call.layer)
-    if rule in _AS_THEY_ARE:
-        return call
-    axis = _common_axis(call) if rule in _ANYWHERE else _axis_of(rule, call)
+    row = channel_rules.row_of(call.layer)
+    if row in _AS_THEY_ARE:
+        return _listed(rule(plans, call))
+    axis = _common_axis(call) if row in _ANYWHERE else _axis_of(row, call)
+    seen = _seen(plans, call, axis)
+    return [
+        one._replace(axis=axis if len(shape) > 2 else LAST)
+        for one, shape in zip(
+            _listed(rule(plans, seen)), seen.output_shapes, strict=True
+        )
+    ]
+
+
+def kept(
+    plans: ChannelAnalysis, shape: Shape, reason: str, axis: int = LAST
+) -> Features | None:
+    """Adds and keeps channels for an axis of a tensor, if it has a size."""
+    size = shape[axis] if len(shape) > 1 else None
+    if size is None:
+        return None
+    channels = plans.graph.add(size)
+    plans.keep(channels, reason)
+    return varying(channels)._replace(axis=axis)
+
+
+def _listed(result: Features | list[Features]) -> list[Features]:
+    return result if isinstance(result, list) else [result]
+
+
+def _seen(plans: ChannelAnalysis, call: Call, axis: int) -> Call:
+    """Returns a call as a rule sees it whose layer reads an axis.
+
+    Tensors with features on another axis keep all of them.
+    """
     inputs = tuple(
         _along(plans, call, features, shape, axis)
         for features, shape in zip(call.inputs, call.input_shapes, strict=True)
@@ -93,30 +123,17 @@ def channels_last(plans: ChannelAnalysis, call: Call) -> Call:
     return seen
 
 
-def placed(call: Call, results: Sequence[Features]) -> list[Features]:
-    """Returns the results of a rule with the axis that they have.
-
-    `call` is what the rule has seen.
-    """
-    if channel_rules.row_of(call.layer) in _AS_THEY_ARE:
-        return list(results)
-    return [
-        one._replace(axis=call.axis if len(shape) > 2 else LAST)
-        for one, shape in zip(results, call.output_shapes, strict=True)
-    ]
-
-
-def _axis_of(rule: Any, call: Call) -> int:
+def _axis_of(row: Any, call: Call) -> int:
     """Returns the axis on which a layer has its channels."""
     layer = call.layer
     if flavors.plain_class(layer).__name__ == "SpectralNormalization":
         layer = layer.layer
     if getattr(layer, "data_format", None) == "channels_first":
         return FIRST
-    if rule in _WITH_AXIS and len(call.input_shapes[0]) > 2:
-        axis = layer.axis
-        axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
-        return FIRST if axes == [FIRST] else LAST
+    rank = len(call.input_shapes[0])
+    if row in _WITH_AXIS and rank > 2:
+        is_first = from_the_front(layer.axis, rank) == [FIRST]
+        return FIRST if is_first else LAST
     return LAST
 
 
@@ -148,12 +165,7 @@ def _along(
     reason = f"read by {call.path} ({kind}): along axis {axis}"
     if features is not None:
         plans.keep(features.channels, reason)
-    size = shape[axis] if len(shape) > 1 else None
-    if size is None:
-        return None
-    channels = plans.graph.add(size)
-    plans.keep(channels, reason)
-    return varying(channels)._replace(axis=axis)
+    return kept(plans, shape, reason, axis)
 
 
 def _moved(shape: Shape) -> Shape:

@@ -11,6 +11,7 @@ from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import evaluate
+from tf_rigl.surgery.features import from_the_front
 from tf_rigl.surgery.features import positions
 from tf_rigl.surgery.features import varying
 
@@ -25,7 +26,7 @@ def over_features(plans: ChannelAnalysis, call: Call) -> Features:
     """
     features = call.only_input()
     rank = len(call.input_shapes[0])
-    axes = [int(axis) % rank for axis in np.ravel(call.layer.axis)]
+    axes = from_the_front(call.layer.axis, rank)
     if rank - 1 not in axes:
         return varying(features.channels)
     if plans.exact:

@@ -18,6 +18,7 @@ from tf_rigl.surgery.features import LAST
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Untrackable
+from tf_rigl.surgery.features import from_the_front
 from tf_rigl.surgery.features import varying
 
 # Marks an argument that is not given.
@@ -35,7 +36,7 @@ def reduction(plans: ChannelAnalysis, call: Call) -> Features:
     features = call.only_input()
     axis = _argument(call, "axis", 1, None)
     rank = len(call.input_shapes[0])
-    axes = _from_the_front(axis, rank)
+    axes = from_the_front(axis, rank)
     if axis is None or not axes or {0, call.axis % rank} & set(axes):
         raise Untrackable(f"axis={axis}")
     if getattr(call.layer, "initial", None) is not None:
@@ -77,7 +78,7 @@ def softmax(plans: ChannelAnalysis, call: Call) -> Features:
     axis = _argument(call, "axis", 1, -1)
     axis = -1 if axis is None else axis
     rank = len(call.input_shapes[0])
-    axes = _from_the_front(axis, rank)
+    axes = from_the_front(axis, rank)
     if call.axis % rank in axes:
         raise Untrackable(f"mixes its channels, axis={axis}")
     return varying(features.channels)
@@ -89,7 +90,7 @@ def expansion(plans: ChannelAnalysis, call: Call) -> Features:
     features = call.only_input()
     axis = _argument(call, "axis", 1)
     rank = len(call.output_shapes[0])
-    if rank - 1 in _from_the_front(axis, rank):
+    if rank - 1 in from_the_front(axis, rank):
         raise Untrackable(f"axis={axis}")
     return features
 
@@ -100,7 +101,7 @@ def squeezing(plans: ChannelAnalysis, call: Call) -> Features:
     features = call.only_input()
     axis = _argument(call, "axis", 1, None)
     shape = call.input_shapes[0]
-    axes = _from_the_front(axis, len(shape))
+    axes = from_the_front(axis, len(shape))
     if len(shape) - 1 in axes or (not axes and shape[-1] == 1):
         raise Untrackable(f"axis={axis}")
     return features
@@ -113,7 +114,7 @@ def transposition(plans: ChannelAnalysis, call: Call) -> Features:
     axes = _argument(call, name, 1, None)
     if axes is None:
         raise Untrackable(f"{name}=None")
-    places = _from_the_front(axes, len(call.input_shapes[0]))
+    places = from_the_front(axes, len(call.input_shapes[0]))
     return channelwise.moved(call.only_input(), places, f"{name}={axes}")
 
 
@@ -144,7 +145,7 @@ def split(plans: ChannelAnalysis, call: Call) -> list[Features]:
     keras2 = hasattr(call.layer, "symbol")
     axis = _argument(call, "axis", 2, 0)
     rank = len(call.input_shapes[0])
-    if _from_the_front(axis, rank) != [rank - 1]:
+    if from_the_front(axis, rank) != [rank - 1]:
         return [features for _ in call.output_shapes]
 
     sizes = [shape[-1] or 0 for shape in call.output_shapes]
@@ -309,13 +310,6 @@ def _add(
 
     plan = plans.add(call, features.channels, outputs, {}, resize)
     plan.resize_call = resize_call
-
-
-def _from_the_front(axis: Any, rank: int) -> list[int]:
-    """Returns axes as a list of numbers that are not negative."""
-    if axis is None:
-        return []
-    return [int(one) % rank for one in np.ravel(np.asarray(axis))]
 
 
 def _last_entry(

@@ -107,7 +107,7 @@ class ShrinkReport:
 
 
 def _keeps_constants(kept: list[tuple[str, str]]) -> bool:
-    return any("constant, but" in reason for _, reason in kept)
+    return any(channel_plan.CONSTANT in reason for _, reason in kept)
 
 
 def _noted(title: str, entries: list[tuple[str, str]]) -> list[str]:

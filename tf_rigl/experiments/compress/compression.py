@@ -94,11 +94,11 @@ class Compression:
 
         if not self._is_done(training) or not end.exists():
             model = self._fit(training, make, Lengths())
+            found = early_birds.distances(self._folder, self._asked.targets)
+            if found:
+                picture = self._folder.distances
+                tf_rigl.plot_mask_distances(found, picture, overwrite=True)
             self._save(model, end)
-        found = early_birds.distances(self._folder, self._asked.targets)
-        if found:
-            picture = self._folder.distances
-            tf_rigl.plot_mask_distances(found, picture, overwrite=True)
 
     def _prune(self, target: Target) -> None:
         """Removes channels, notes which, and measures what is left."""
