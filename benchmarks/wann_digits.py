@@ -6,8 +6,9 @@ networks of as many connections: topologies that as many mutations have made
 which nothing has selected, and a linear classifier with random connections.
 Each is measured on the test images with its best shared weight, which the
 training images decide, by the vote of the six shared weights, and after all its
-weights were trained by Adam from the best shared weight on. Without --champion
-a search of --generations comes first.
+weights were trained by Adam from the best shared weight on, with the
+connections it has and with those that RigL moves them to. Without --champion a
+search of --generations comes first.
 
 Usage: python benchmarks/wann_digits.py \
     [--champion=runs/wann/digits/champion.npz] [--rounds=5] [--epochs=20]
@@ -22,6 +23,7 @@ from absl import flags
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+import tf_rigl
 from benchmarks import measure
 from tf_rigl import wann
 from tf_rigl.experiments import keras_modules
@@ -30,7 +32,7 @@ from tf_rigl.wann import mutation
 from tf_rigl.wann import searching
 
 _BATCHES = 5  # of 1,000 images, to choose a shared weight by
-_COLUMNS = ("best shared weight", "vote", "trained")
+_COLUMNS = ("best shared weight", "vote", "trained", "trained by RigL")
 
 
 def define() -> None:
@@ -114,12 +116,18 @@ def _measure(task: wann.Digits, one: wann.Genome) -> dict[str, float]:
     values = (
         task.accuracy(one, best),
         float(np.mean(voters(images) == labels)),
-        _train(task, one, best),
+        _train(task, one, best, tf_rigl.Static()),
+        _train(task, one, best, tf_rigl.RigL(update_interval=20)),
     )
     return dict(zip(_COLUMNS, values, strict=True))
 
 
-def _train(task: wann.Digits, one: wann.Genome, weight: float) -> float:
+def _train(
+    task: wann.Digits,
+    one: wann.Genome,
+    weight: float,
+    algorithm: tf_rigl.algorithms.Algorithm,
+) -> float:
     keras = keras_modules.load_keras("keras3")
     keras.utils.set_random_seed(0)
     model = wann.to_keras(one, keras, weight=weight)
@@ -132,6 +140,7 @@ def _train(task: wann.Digits, one: wann.Genome, weight: float) -> float:
         batch_size=100,
         epochs=measure.chosen("epochs"),
         verbose=0,
+        callbacks=[tf_rigl.UpdateMasks(algorithm)],
     )
     return float(model.evaluate(*task.images[2:], verbose=0)[1])
 
