@@ -20,6 +20,7 @@ from tf_rigl.wann.genome import Genome
 from tf_rigl.wann.tasks.task import Task
 
 _CHOSEN_BY = 20  # episodes
+_FEWEST_SAMPLES = 32
 
 
 class Tuned(NamedTuple):
@@ -38,8 +39,8 @@ def tune(
     *,
     iterations: int = 100,
     samples: int | None = None,
-    spread: float = 0.3,
-    episodes: int = 4,
+    spread: float = 0.1,
+    episodes: int = 6,
     seed: int = 0,
     workers: int = 1,
     on_iteration: Callable[[int, float], object] | None = None,
@@ -57,8 +58,9 @@ def tune(
             None for the genome's own weights.
         iterations: steps of the strategy.
         samples: weights that are tried in each; 4 + 3 ln n for n connections by
-            default, and at least 16.
-        spread: standard deviation at the beginning.
+            default, as is usual, and at least 32, as scores differ by episode.
+        spread: standard deviation at the beginning. A large network that was
+            found with shared weights may bear a small one alone.
         episodes: for each sample; others in each iteration.
         seed: of all random numbers.
         workers: processes that evaluate; see `search`.
@@ -80,7 +82,7 @@ def tune(
             "A network without connections has no weights to tune. Received: "
             f"{genome}."
         )
-    count = samples or max(16, 4 + int(3 * math.log(len(used))))
+    count = samples or max(_FEWEST_SAMPLES, 4 + int(3 * math.log(len(used))))
     checks.check_at_least("samples", count, 4)
 
     start = genome.weights[used]

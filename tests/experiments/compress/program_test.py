@@ -56,7 +56,7 @@ def test_dry_run_counts(tmp_path):
         *("50", "%", "3,077", "26.95", "%", "44,360", "48.10", "%", "4")
     ]
     assert "Trainings: large, scratch_b_0.5\nlr_0.1_s0\nlr_0.1_s1\n" in output
-    assert "2 compressions of 2 trainings" in output
+    assert "Compressions: 2; trainings of each: 2" in output
     assert not list(tmp_path.iterdir())
 
 
@@ -70,7 +70,7 @@ def test_the_door(tmp_path):
         "--retrain=scratch_b",
         f"--output_dir={tmp_path / 'compress'}",
     )
-    assert "2 compressions of 2 trainings" in printed
+    assert "Compressions: 2; trainings of each: 2" in printed
     assert not list(tmp_path.iterdir())
 
 

@@ -145,7 +145,7 @@ def test_dry_run_at_equal_flops(tmp_path):
     )
     assert dense == "dense_s0 8 steps".split()
     assert int(static[1]) > 30
-    assert f"2 runs; epochs: 2 to {int(static[1]) // 4}, of 4 steps" in output
+    assert f"Runs: 2; epochs: 2 to {int(static[1]) // 4}, of 4 steps" in output
 
 
 def test_dry_run_writes_nothing(tmp_path):
@@ -157,7 +157,7 @@ def test_dry_run_writes_nothing(tmp_path):
     )
     assert code == 0
     assert "rigl_0.9_s2  12 steps" in output
-    assert "9 runs; epochs: 3, of 4 steps; 108 steps in all" in output
+    assert "Runs: 9; epochs: 3, of 4 steps; 108 steps in all" in output
     assert "fc1/kernel" in output
     assert "RigL 90 %" in output
     assert not list(tmp_path.iterdir())

@@ -70,7 +70,7 @@ def test_dry_run_lists_the_ladder_of_the_paper(tmp_path):
         assert f"{left} %" in line
     # Four levels and two controls, of 12 steps each.
     assert "lr_0.0012_s1  6 trainings, 72 steps" in output
-    assert "2 searches, 144 steps in all; validation every 4" in output
+    assert "Searches: 2; 144 steps in all; validation every 4" in output
     assert not list(tmp_path.iterdir())
 
 

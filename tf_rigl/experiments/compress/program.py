@@ -113,6 +113,7 @@ def describe(
     for point in points:
         write(point.name)
     write(
-        f"{len(points)} compressions of {len(names)} trainings; epochs of the "
-        f"large network: {run.plan.epochs}, of {run.plan.per_epoch:,} steps"
+        f"Compressions: {len(points)}; trainings of each: {len(names)}; epochs "
+        f"of the large network: {run.plan.epochs}, of "
+        f"{run.plan.per_epoch:,} steps"
     )

@@ -116,6 +116,6 @@ def describe(
     epochs = sorted({own // plan.per_epoch for own in steps})
     between = " to ".join(map(str, dict.fromkeys((epochs[0], epochs[-1]))))
     write(
-        f"{len(points)} runs; epochs: {between}, of {plan.per_epoch:,} steps; "
+        f"Runs: {len(points)}; epochs: {between}, of {plan.per_epoch:,} steps; "
         f"{sum(steps):,} steps in all"
     )

@@ -92,6 +92,6 @@ def describe(
     for point in points:
         write(f"{point.name}  {len(names)} trainings, {one.total:,} steps")
     write(
-        f"{len(points)} searches, {len(points) * one.total:,} steps in all; "
+        f"Searches: {len(points)}; {len(points) * one.total:,} steps in all; "
         f"validation every {run.plan.per_epoch:,}"
     )
