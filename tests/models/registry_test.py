@@ -22,6 +22,7 @@ QUICK = {
     "conv_2",
     "resnet_8",
     "padded_resnet_8",
+    "slimming_vgg_11",
     "vgg_16_a",
     "character_lstm",
     "vit_s_16",
@@ -84,6 +85,25 @@ def test_names_and_width(name):
     assert model.name == name
     inputs, labels = batch(model)
     assert model(inputs).shape == (*labels.shape, model.output_shape[-1])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+        for name in registry.BUILDERS
+        if name not in DEEPER
+    ],
+)
+def test_no_two_kernels_begin_alike(keras, name):
+    """An initializer that layers share gives equal shapes the same values."""
+    seen = set()
+    for weight in small(name, keras).trainable_weights:
+        values = np.asarray(weight)
+        if values.std() > 0:
+            key = (values.shape, values.tobytes())
+            assert key not in seen, weight.name
+            seen.add(key)
 
 
 @pytest.mark.slow

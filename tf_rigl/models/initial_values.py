@@ -8,7 +8,12 @@ INITIALIZATIONS = ("slimming",)
 
 
 class InitialValues(NamedTuple):
-    """The initializers of a network; None for the network's own."""
+    """The initializers of a network; None for the network's own.
+
+    They are names or configurations, of which each layer makes an initializer
+    of its own: one that layers share would give kernels of equal shapes the
+    same values.
+    """
 
     kernels: Any = None
     logits: Any = None  # of the kernel of the last layer
@@ -26,11 +31,12 @@ def slimming(keras: ModuleType) -> InitialValues:
     Network Slimming", arXiv:1708.06519, section 4.3, and the authors' code.
     """
     initializers = keras.initializers
-    return InitialValues(
+    values = (
         initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal"),
         initializers.RandomNormal(stddev=0.01),
         initializers.Constant(0.5),
     )
+    return InitialValues(*map(initializers.serialize, values))
 
 
 def choose(
