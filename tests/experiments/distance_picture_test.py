@@ -34,6 +34,14 @@ def test_one_matrix(drawn, tmp_path):
     assert drawn[1].axes[0].images[0].get_clim() == (0, 0.5)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_no_title_is_cut_off(drawn, tmp_path, count):
+    array = np.random.default_rng(0).random((24, 24))
+    panels = {f"{share} %": array for share in range(30, 30 + count)}
+    tf_rigl.plot_mask_distances(panels, tmp_path / "distances.png")
+    assert len(drawn) == 1  # its borders were checked
+
+
 @pytest.mark.parametrize(
     "distances", [{}, {"a": DISTANCES[:2]}, DISTANCES[0], np.zeros((0, 0))]
 )

@@ -59,6 +59,8 @@ def draw(distances: Mapping[str, np.ndarray], first_epoch: int = 0) -> Any:
     from tf_rigl.experiments import figures
 
     fig = figures.new_figure(_SIDE * len(distances) + 0.8, _SIDE)
+    # Panels are square: without this, titles are cut off beside a color bar.
+    fig.set_layout_engine("compressed")
     axs = fig.subplots(1, len(distances), squeeze=False)[0]
     largest = max(float(one.max()) for one in distances.values())
     for ax, (title, array) in zip(axs, distances.items(), strict=True):
