@@ -210,6 +210,7 @@ def lenet(keras, seed):
     return model
 
 
+@pytest.mark.slow
 @support.one_keras("keras")
 def test_lenets_of_one_and_of_two_initializations(keras):
     """LeNet is stable from the first step (arXiv:1912.05671, figure 3)."""

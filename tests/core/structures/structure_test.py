@@ -184,7 +184,7 @@ def assert_same_counts(structure, mask, new):
 
 
 @one_case_each
-@strategies.examples(6)
+@strategies.examples(3)
 @given(data=st.data())
 def test_eager_and_xla_agree(structure, shape, data):
     """Sums of many magnitudes included, whose last bits matter.
