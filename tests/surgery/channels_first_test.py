@@ -59,7 +59,9 @@ def layers_of_images(keras, to):
     layers, of = keras.layers, to.of
     inputs = keras.Input(to.shape(12, 15, 3))
     a = layers.Conv2D(6, 3, 2, use_bias=False, name="a", **of)(inputs)
-    hidden = layers.ReLU()(to.normalization("norm")(a))
+    axis = -3 if to.first else -1
+    hidden = layers.BatchNormalization(axis=axis, name="norm")(a)
+    hidden = layers.ReLU()(hidden)
     hidden = layers.DepthwiseConv2D(3, **of)(hidden)
     hidden = layers.Conv2D(6, 1, name="b", **of)(hidden)
     hidden = layers.LeakyReLU()(hidden)
