@@ -111,6 +111,7 @@ def test_no_two_kernels_begin_alike(keras, name):
     "name", [name for name in registry.BUILDERS if name not in DEEPER]
 )
 def test_trains_sparse(keras, name):
+    keras.utils.set_random_seed(0)
     model = tf_rigl.sparsify(small(name, keras), 0.5)
     before = tf_rigl.masks(model)
     model.compile(
