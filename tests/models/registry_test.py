@@ -55,6 +55,15 @@ DEEPER = {
     "resnet_101",
     "vgg_19",
 }
+DIFFERENT = [name for name in registry.BUILDERS if name not in DEEPER]
+
+
+def quick_first(names):
+    """Marks all but the quick networks as slow."""
+    return [
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+        for name in names
+    ]
 
 
 def small(name, keras):
@@ -73,13 +82,7 @@ def batch(model):
     return generator.random((8, *shape), np.float32), labels
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
-        for name in registry.BUILDERS
-    ],
-)
+@pytest.mark.parametrize("name", quick_first(registry.BUILDERS))
 def test_names_and_width(name):
     model = small(name, keras3)
     assert model.name == name
@@ -87,14 +90,7 @@ def test_names_and_width(name):
     assert model(inputs).shape == (*labels.shape, model.output_shape[-1])
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
-        for name in registry.BUILDERS
-        if name not in DEEPER
-    ],
-)
+@pytest.mark.parametrize("name", quick_first(DIFFERENT))
 def test_no_two_kernels_begin_alike(keras, name):
     """An initializer that layers share gives equal shapes the same values."""
     seen = set()
@@ -107,9 +103,7 @@ def test_no_two_kernels_begin_alike(keras, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", [name for name in registry.BUILDERS if name not in DEEPER]
-)
+@pytest.mark.parametrize("name", DIFFERENT)
 def test_trains_sparse(keras, name):
     keras.utils.set_random_seed(0)
     model = tf_rigl.sparsify(small(name, keras), 0.5)

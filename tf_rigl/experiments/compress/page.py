@@ -115,13 +115,13 @@ def _asked(shared: Mapping[str, Any]) -> settings.Asked:
 
 def _distances(below: pathlib.Path, asked: SetRequest) -> list[Picture]:
     """Draws the masks of epochs, for the first seed of each learning rate."""
+    targets = _asked(asked.settings).targets
     pictures = []
     rates = set()
     for name in asked.searches:
         run = RunFolder(below / name).read_settings()
         if run is None or run.learning_rate in rates:
             continue
-        targets = _asked(asked.settings).targets
         found = early_birds.distances(CompressionFolder(below / name), targets)
         if not found:
             continue
