@@ -177,6 +177,36 @@ def test_names_and_order_of_creation_do_not_matter(keras):
     np.testing.assert_array_equal(*results)
 
 
+@pytest.mark.parametrize(
+    "criterion", ["bn_scale", "taylor", "activation", "apoz"]
+)
+def test_layers_in_wrappers(keras, criterion):
+    layers = keras.layers
+    each = layers.TimeDistributed
+    model = support.chain(
+        keras,
+        (3, 4, 4, 2),
+        each(layers.Conv2D(6, 3), name="a"),
+        each(layers.BatchNormalization(), name="norm"),
+        each(layers.ReLU()),
+        each(layers.Conv2D(4, 1), name="b"),
+        layers.Flatten(),
+        layers.Dense(5, name="out"),
+    )
+    support.randomize(model)
+    data, loss = batches(model), mean_squares
+    _, report = tf_rigl.prune_channels(
+        model, 0.5, criterion=criterion, data=data, loss=loss
+    )
+    # Scales of `b` are missing, and what reads it is the classifier.
+    left = 4 if criterion == "bn_scale" else 2
+    assert pruning.left(report) == {"a": 3, "b": left, "out": 5}
+    if criterion == "bn_scale":
+        scales = np.abs(model.get_layer("norm").get_weights()[0])
+        removed = np.flatnonzero(~report.masks["a"])
+        assert removed.tolist() == sorted(np.argsort(scales)[:3])
+
+
 @training.one_keras("tf_keras")
 def test_criterion_of_ones_own(keras):
     model = pruning.convnet(keras)

@@ -7,6 +7,7 @@ import tf_rigl
 from tests import support as training
 from tests import zoo
 from tests.surgery import dead_units
+from tests.surgery import followed
 from tests.surgery import support
 
 
@@ -71,6 +72,31 @@ def test_groups_of_concatenations_inner_models_and_shared_layers(keras, name):
         for one in groups
         if not one.kept
     }
+    assert free == expected
+
+
+@training.keras_in_turn("name", ["groups", "heads", "wrapped"])
+def test_groups_of_layers_within_layers(keras, name):
+    """Of 4 and 3 groups of channels, of heads, and of both directions."""
+
+    def projections(path):
+        others = ("query", "key", "value")
+        return tuple(f"{path}/{one}" for one in ("attention_output", *others))
+
+    expected = {
+        "groups": {("a",): 2, ("b", "c"): 3, ("d",): 4},
+        "heads": {
+            **{("a",): 6, ("b",): 6},
+            **{projections("self"): 4, ("self/attention_output",): 6},
+            **{projections("cross"): 3, ("cross/attention_output",): 5},
+        },
+        "wrapped": {
+            **{("a",): 5, ("b",): 3, ("both",): 6, ("sum",): 4, ("c",): 4}
+        },
+    }[name]
+    model = followed.CASES[name].build(keras)
+    groups = tf_rigl.channel_groups(model)
+    free = {one.makers: one.channels for one in groups if not one.kept}
     assert free == expected
 
 

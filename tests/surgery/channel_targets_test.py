@@ -8,6 +8,7 @@ import pytest
 import tf_rigl
 from tests import support as training
 from tests.surgery import dead_units
+from tests.surgery import followed
 from tests.surgery import pruning
 from tests.surgery import support
 from tf_rigl.models import registry
@@ -158,6 +159,63 @@ def test_masks_of_whole_kernels(keras):
         assert small.get_layer(f"{name}_norm").gamma.shape == (kept.sum(),)
 
 
+@training.keras_in_turn("name", ["groups", "heads", "wrapped"])
+def test_widths_of_layers_within_layers(keras, name):
+    """Filters of all groups, heads, and units of both directions."""
+    model = followed.CASES[name].build(keras)
+    widths, expected = {
+        "groups": ({"b": 8}, {"a": 8, "b": 8, "d": 4}),
+        "heads": (
+            {"self/value": 3, "cross/attention_output": 4},
+            {"a": 6, "b": 6, "self": 6, "cross": 4},
+        ),
+        "wrapped": (
+            {"a": 3, "both": 8},
+            {"a": 3, "b": 3, "both": 8, "sum": 4, "c": 4},
+        ),
+    }[name]
+    small, report = tf_rigl.prune_channels(model, widths=widths)
+    assert pruning.left(report) == {**expected, "out": 2}
+    if name == "heads":
+        heads = [
+            small.get_layer(one).get_config()["num_heads"]
+            for one in ("self", "cross")
+        ]
+        assert heads == [3, 3]
+    if name == "groups":
+        with pytest.raises(ValueError, match=r"'b': 7, which .* of 4 features"):
+            tf_rigl.prune_channels(model, widths={"b": 7})
+
+
+@training.keras_in_turn("name", ["groups", "heads", "wrapped"])
+def test_masks_of_layers_within_layers(keras, name):
+    model = followed.CASES[name].build(keras)
+    support.randomize(model)
+    small, report = tf_rigl.prune_channels(model, 0.34)
+    again, other = tf_rigl.prune_channels(model, masks=report.masks)
+    assert pruning.left(other) == pruning.left(report)
+    training.assert_all_equal(again.get_weights(), small.get_weights())
+
+    structure = tf_rigl.Channel()
+    tf_rigl.sparsify(
+        model, 0.4, "uniform", structure=structure, start="magnitude"
+    )
+    masks = tf_rigl.masks(model)
+    _, report = tf_rigl.prune_channels(model, masks=masks)
+    (path,) = (path for path in masks if path.startswith("a/"))
+    rows = masks[path].reshape(-1, masks[path].shape[-1])
+    if name != "groups":
+        np.testing.assert_array_equal(report.masks["a"], rows.any(axis=0))
+        assert not report.masks["a"].all()
+    if name == "heads":
+        connected = [
+            masks[f"cross/{one}/kernel"].any(axis=(0, 2))
+            for one in ("query", "key", "value")
+        ]
+        heads = report.masks["cross/value/kernel"]
+        np.testing.assert_array_equal(heads, np.any(connected, axis=0))
+
+
 @training.one_keras("tf_keras")
 def test_a_channel_stays_where_a_mask_keeps_it(keras):
     model = dead_units.CASES["residual"].build(keras)
@@ -213,6 +271,16 @@ def test_half_of_the_channels_is_half_width(keras, name):
     small, _ = tf_rigl.prune_channels(model, 0.5)
     assert (trainable(small), small.count_params()) == HALVES[name]
     assert shapes(small) == shapes(build(keras, input_shape=size, width=0.5))
+
+
+@pytest.mark.slow
+@training.one_keras("keras")
+def test_macs_of_half_a_resnet(keras):
+    """As those of the network that is built at half width."""
+    model = registry.builder("resnet_18")(keras)
+    _, report = tf_rigl.prune_channels(model, 0.5)
+    assert report.macs == 1_814_073_344
+    assert report.macs_left == 483_149_824
 
 
 def parameters_of_vit_b_32(units, blocks):

@@ -7,6 +7,7 @@ from tests.surgery import selection_test
 from tests.surgery import support
 from tests.surgery.shrink_test import close
 from tests.surgery.shrink_test import units_left
+from tf_rigl.surgery.prune_channels import prune_channels
 from tf_rigl.surgery.shrink import shrink
 
 DEAD = {"a": [0, 3], "b": [1, 2, 6]}
@@ -71,6 +72,27 @@ def test_training_goes_on(keras, make):
         averages = [support.outputs_of(one, inputs) for one in (small, model)]
         close(*averages, 1e-5)
         assert np.abs(averages[0] - outputs[0]).max() > 1e-4
+
+
+@training.one_keras("tf_keras")
+def test_training_goes_on_without_chosen_channels(keras):
+    """Those that are dead, so that the large model is the oracle."""
+    model = network(keras)
+    model.compile(momentum(keras), "mse")
+    for _ in range(3):
+        model.train_on_batch(*batch())
+    masks = {
+        name: ~np.isin(np.arange(model.get_layer(name).units), units)
+        for name, units in DEAD.items()
+    }
+    small, report = prune_channels(model, masks=masks, compiled=True)
+    assert units_left(report) == {"a": 6, "b": 4, "out": 3}
+    assert int(small.optimizer.iterations) == 3
+    for one in (model, small):
+        for _ in range(3):
+            one.train_on_batch(*batch())
+    inputs = batch()[0]
+    close(*(support.outputs_of(one, inputs) for one in (small, model)), 1e-5)
 
 
 def test_slots_are_cut_and_a_new_bias_has_new_ones(keras):

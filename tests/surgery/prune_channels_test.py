@@ -53,14 +53,12 @@ FOLLOWED = {
 @training.keras_in_turn("name", FOLLOWED)
 def test_groups_heads_and_wrappers(keras, name):
     model = followed.CASES[name].build(keras)
-    small, report = tf_rigl.prune_channels(model, 0.34)
+    support.randomize(model)
+    small, report = pruning.prune_alike(model, 0.34)
     assert pruning.left(report) == FOLLOWED[name], str(report)
     # Counted without tracing the small model.
     assert tf_rigl.profile(small).dense_macs == report.macs_left < report.macs
 
-    example = support.example(small)
-    expected = support.outputs_of(model, example)
-    assert support.outputs_of(small, example).shape == expected.shape
     if name == "heads":
         heads = [
             small.get_layer(one).get_config()["num_heads"]
@@ -136,6 +134,31 @@ def test_report(keras):
     model = pruning.convnet(keras)
     report = tf_rigl.prune_channels(model, 0.3).report
     assert str(report) == f"Model {model.name!r}\n{TABLE}"
+
+
+@training.one_keras("keras")
+def test_layers_that_mix_channels_are_named(keras):
+    layers = keras.layers
+    names = ["LayerNormalization", "RMSNormalization", "UnitNormalization"]
+    kinds = [getattr(layers, one) for one in names if hasattr(layers, one)]
+    model = support.chain(
+        keras,
+        (4,),
+        layers.Dense(8, name="a"),
+        *(kind(name=kind.__name__) for kind in kinds),
+        layers.Dense(3, name="out"),
+    )
+    small, report = tf_rigl.prune_channels(model, 0.5)
+    assert pruning.left(report) == {"a": 4, "out": 3}
+    names = [kind.__name__ for kind in kinds]  # of tf_keras two
+    assert report.mixing == tuple(names)
+    assert " ".join(str(report).split()).endswith(
+        f"Statistics of fewer channels: {', '.join(names)}"
+    )
+    for layer in small.layers[1:3]:
+        assert [one.shape for one in layer.weights] == [(4,)] * (
+            len(model.get_layer(layer.name).weights)
+        )
 
 
 @pytest.mark.parametrize(

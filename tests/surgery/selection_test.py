@@ -1,5 +1,7 @@
 """Selections in front of branches that read fewer channels than there are."""
 
+import zipfile
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -66,6 +68,9 @@ def test_pre_activation(keras, tmp_path):
     inputs = support.example(model)
     path = str(tmp_path / "small.keras")
     small.save(path)
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            assert b"rigl" not in archive.read(name)
     loaded = keras.models.load_model(path)
     np.testing.assert_array_equal(
         support.outputs_of(loaded, inputs), support.outputs_of(small, inputs)

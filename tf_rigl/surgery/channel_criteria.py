@@ -199,12 +199,12 @@ def _activations(
     other than 0.
     """
     statistic = np.abs if scoring.criterion == "activation" else np.sign
-    # Wrappers have the connections of the layer within; attention reads three
-    # tensors.
+    # A wrapper has the connections of the layer within, which it may use
+    # without calling it; attention reads three tensors.
     readers = list(
         {
             id(plan.connections): plan
-            for plan in reversed(plans.of.values())
+            for plan in plans.of.values()
             if plan.connections and not len(plan.inner)
         }.values()
     )

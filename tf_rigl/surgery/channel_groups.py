@@ -26,6 +26,8 @@ class ChannelMember:
 
     Attributes:
         path: the path of the weight, as "block/conv/kernel".
+        layer_path: the path of the layer, or of the projection of an attention
+            layer, as "block/mha/value".
         layer: the layer whose weight it is.
         name: the weight's name in the layer.
         variable: the weight, a variable of Keras.
@@ -38,6 +40,7 @@ class ChannelMember:
     """
 
     path: str
+    layer_path: str
     layer: Any
     name: str
     variable: Any
@@ -99,20 +102,20 @@ class ChannelGroup:
             one
             for one in self.members
             if one.name.rpartition("/")[2] in ("gamma", "scale")
-            and type(one.layer).__name__.endswith("Normalization")
+            and type(_innermost(one.layer)).__name__.endswith("Normalization")
         )
 
     @property
     def makers(self) -> tuple[str, ...]:
         """The paths of the layers that make the channels."""
-        return tuple(dict.fromkeys(_layer_path(one) for one in self.kernels))
+        return tuple(dict.fromkeys(one.layer_path for one in self.kernels))
 
     @property
     def name(self) -> str:
         """The first layer that makes the channels, or one that reads them."""
         if self.makers:
             return self.makers[0]
-        return f"input of {_layer_path(self.members[0])}"
+        return f"input of {self.members[0].layer_path}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -275,8 +278,11 @@ def _member(
     positions: np.ndarray,
 ) -> ChannelMember:
     plan, name, axis, _ = place
+    path = f"{plan.path}/{name}"
+    has_heads = len(plan.inner) > 0
     return ChannelMember(
-        f"{plan.path}/{name}",
+        path,
+        path.rpartition("/")[0] if has_heads else plan.path,
         plan.layer,
         name,
         weights[id(plan)][name],
@@ -297,8 +303,11 @@ def _reasons(
     return {root: tuple(reasons) for root, reasons in found.items()}
 
 
-def _layer_path(member: ChannelMember) -> str:
-    return member.path.rpartition("/")[0]
+def _innermost(layer: Any) -> Any:
+    """Returns the layer within wrappers such as TimeDistributed."""
+    while hasattr(layer, "layer"):
+        layer = layer.layer
+    return layer
 
 
 def _others(group: ChannelGroup) -> tuple[str, ...]:

@@ -11,14 +11,13 @@ from tf_rigl.accounting.profile import profile
 from tf_rigl.core import channel_selection
 from tf_rigl.core import checks
 from tf_rigl.core import decimals
-from tf_rigl.core.channel_graph import Channels
 from tf_rigl.core.channel_selection import Limits
-from tf_rigl.surgery import channel_groups
+from tf_rigl.surgery import channel_masks
 from tf_rigl.surgery import channel_removal
+from tf_rigl.surgery import channel_widths
 from tf_rigl.surgery.channel_costs import ChannelCosts
 from tf_rigl.surgery.channel_groups import ChannelGroup
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
-from tf_rigl.surgery.channel_plan import LayerPlan
 
 Removed = list[np.ndarray]  # bool [channels] for each group
 
@@ -116,19 +115,12 @@ def by_widths(request: Request, widths: Mapping[str, int]) -> Removed:
     removed = [np.zeros(group.channels, bool) for group in request.groups]
     asked: dict[int, str] = {}
     for path, width in widths.items():
-        own = [
-            index
-            for index, group in enumerate(request.groups)
-            if path in group.makers
-        ]
-        _check_width(request, own, path, width)
-
-        free = [index for index in own if not request.groups[index].kept]
-        sizes = [request.groups[index].channels for index in own]
-        scores = [request.scores[index] for index in free]
-        gone = channel_selection.remove_globally(
-            scores, sum(sizes) - width, Limits()
+        own, count = channel_widths.find(
+            request.plans, request.groups, path, width
         )
+        free = [index for index in own if not request.groups[index].kept]
+        scores = [request.scores[index] for index in free]
+        gone = channel_selection.remove_globally(scores, count, Limits())
         for index, some in zip(free, gone, strict=True):
             other = asked.setdefault(index, path)
             if other != path and (removed[index] != some).any():
@@ -142,44 +134,8 @@ def by_widths(request: Request, widths: Mapping[str, int]) -> Removed:
     return removed
 
 
-def _check_width(
-    request: Request, own: list[int], path: str, width: int
-) -> None:
-    if not own:
-        makers = sorted(
-            {one for group in request.groups for one in group.makers}
-        )
-        raise ValueError(
-            "`widths` must name layers that make channels. Received: "
-            f"widths with {path!r}. Such layers are {makers}."
-        )
-    checks.check_positive(f"widths[{path!r}]", width)
-
-    groups = [request.groups[index] for index in own]
-    channels = sum(group.channels for group in groups)
-    if width > channels:
-        raise ValueError(
-            "Channels can only be removed. Received: "
-            f"widths with {path!r}: {width}, which has {channels}. "
-            "Leave it out."
-        )
-    free = [group for group in groups if not group.kept]
-    least = channels - sum(group.channels - 1 for group in free)
-    if width < least:
-        reasons = [reason for group in groups for reason in group.kept]
-        raise ValueError(
-            "A layer keeps the channels that others need. Received: "
-            f"widths with {path!r}: {width}, but {least} of {channels} must "
-            f"stay: {'; '.join(reasons) or 'one of each group'}. Leave it "
-            "out, or prune a model that ends before."
-        )
-
-
 def by_masks(request: Request, masks: Mapping[str, Any]) -> Removed:
     """Removes the channels that are False in all masks that have them.
-
-    A mask of a whole weight, as structured ones are, keeps a channel that has
-    any of its connections.
 
     Raises:
         ValueError: if a layer is unknown, a mask has another size, or no
@@ -189,14 +145,7 @@ def by_masks(request: Request, masks: Mapping[str, Any]) -> Removed:
     named = np.zeros(len(roots), bool)
     wanted = np.zeros(len(roots), bool)
     off = np.zeros(len(roots), bool)
-    for path, mask in masks.items():
-        channels, mask = _masked_channels(request.plans, path, mask)
-        if mask.shape != channels.shape or mask.dtype != bool:
-            raise ValueError(
-                "A mask must be bool with one value a channel. Received: "
-                f"masks[{path!r}] of {mask.dtype} and shape {mask.shape} for "
-                f"{len(channels)} channels."
-            )
+    for channels, mask in channel_masks.find(request.plans, masks):
         named[roots[channels]] = True
         wanted[roots[channels[mask]]] = True
         off[roots[channels[~mask]]] = True
@@ -221,37 +170,6 @@ def by_masks(request: Request, masks: Mapping[str, Any]) -> Removed:
             f"of {sorted(masks)}. Kept are {'; '.join(sorted(reasons))}."
         )
     return request.spread(removed)
-
-
-def _masked_channels(
-    plans: ChannelAnalysis, path: str, mask: Any
-) -> tuple[Channels, np.ndarray]:
-    """Returns the channels of a layer, or of a weight of one, and their mask.
-
-    Raises:
-        ValueError: if neither is known.
-    """
-    mask = np.asarray(mask)
-    by_path = {plan.path: plan for plan in plans.of.values()}
-    if path in by_path and by_path[path].axes:
-        return by_path[path].outputs, mask
-
-    layer, _, name = path.rpartition("/")
-    plan: LayerPlan | None = by_path.get(layer)
-    if plan is not None and name in plan.axes:
-        axes = plan.axes[name]
-        (*_, axis) = channel_groups.written_axes(plan, axes) or [max(axes)]
-        shape = tuple(plans.weights(plan.layer)[name].shape)
-        if mask.shape == shape:
-            others = tuple(one for one in range(mask.ndim) if one != axis)
-            mask = mask.any(axis=others)
-        return axes[axis], mask
-
-    known = sorted(one for one, plan in by_path.items() if plan.axes)
-    raise ValueError(
-        "`masks` must name layers with channels, or their weights. Received: "
-        f"masks with {path!r}. Such layers are {known}."
-    )
 
 
 def _reach_budget(model: Any, request: Request, name: str, most: int) -> Any:

@@ -1,5 +1,6 @@
 """The graph of layers that a functional or sequential model holds."""
 
+import contextlib
 import inspect
 from collections.abc import Iterator
 from typing import Any
@@ -52,6 +53,32 @@ def placed_arguments(node: Any, tensors: list[Any]) -> tuple[Any, Any]:
         lambda value: places.get(id(value), value), arguments_of(node)
     )
     return placed
+
+
+@contextlib.contextmanager
+def explicit_slices(network: Any) -> Iterator[None]:
+    """Writes `...` of slices as whole axes within the context.
+
+    Keras 2 cannot write the configuration of a call that has it.
+    """
+    with contextlib.ExitStack() as stack:
+        for node in nodes_of(network):
+            if type(layer_of(node)).__name__ == "SlicingOpLambda":
+                given = tensor, key = node.call_args
+                node.call_args = tensor, _explicit(key, len(tensor.shape))
+                stack.callback(setattr, node, "call_args", given)
+        yield
+
+
+def _explicit(key: Any, rank: int) -> tuple[Any, ...]:
+    """Returns an index of a tensor of some rank without `...`."""
+    entries = key if isinstance(key, (tuple, list)) else (key,)
+    axes = [one for one in entries if one is not None and one is not Ellipsis]
+    whole = dict.fromkeys(("start", "stop", "step"))
+    explicit: list[Any] = []
+    for one in entries:
+        explicit += [whole] * (rank - len(axes)) if one is Ellipsis else [one]
+    return tuple(explicit)
 
 
 def can_be_edited(flavor: flavors.Flavor, model: Any) -> bool:

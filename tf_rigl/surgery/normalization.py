@@ -51,10 +51,14 @@ def _mixed(
     plans.mixing.append((features.channels, call.path))
     values = plans.values(call.layer)
     scale = values.get("gamma", values.get("scale"))
-    if scale is None:
-        return varying(features.channels)
-    shift = values.get("beta", 0 * scale)
-    return Features(features.channels, _shifts(scale, shift, axis))
+    constants = varying(features.channels).constants
+    if scale is not None:
+        shift = values.get("beta", 0 * scale)
+        constants = _shifts(scale, shift, axis)
+    if not hasattr(call.layer, "center"):
+        # No mean is subtracted, so that zeros stay.
+        constants = np.where(features.constants == 0, 0.0, constants)
+    return Features(features.channels, constants)
 
 
 def _shifts(scale: np.ndarray, shift: np.ndarray, axis: int) -> np.ndarray:

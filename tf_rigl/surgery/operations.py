@@ -171,8 +171,8 @@ def slicing(plans: ChannelAnalysis, call: Call) -> Features:
     features = call.only_input()
     key = _argument(call, "slice_spec", 1)
     entries = list(key) if isinstance(key, (tuple, list)) else [key]
-    last, at = _last_entry(entries, len(call.input_shapes[0]))
-    if at is None:
+    last = _last_entry(entries, len(call.input_shapes[0]))
+    if last is None:
         return features
 
     count = len(features.channels)
@@ -187,7 +187,7 @@ def slicing(plans: ChannelAnalysis, call: Call) -> Features:
         first = left(features.channels[: part.start])
         limits = {"start": first, "stop": first + left(result.channels)}
         for node in nodes:
-            _set_limits(node, at, limits)
+            _set_limits(node, limits)
 
     plan = plans.add(call, features.channels, result.channels, {})
     plan.resize_call = resize
@@ -312,12 +312,10 @@ def _add(
     plan.resize_call = resize_call
 
 
-def _last_entry(
-    entries: list[Any], rank: int
-) -> tuple[tuple[Any, ...], int | None]:
-    """Returns the slice of the last axis and its index among the entries.
+def _last_entry(entries: list[Any], rank: int) -> tuple[Any, ...] | None:
+    """Returns the slice of the last axis, which is the last of the entries.
 
-    The index is None if no entry is about that axis.
+    It is None if no entry is about that axis.
     """
     if any(not _is_known(one) for one in entries):
         raise Untrackable(f"an index {entries}")
@@ -328,14 +326,14 @@ def _last_entry(
     if (any(ellipsis) and ellipsis[-1]) or (
         not any(ellipsis) and len(about) < rank
     ):
-        return (), None
+        return None
 
     last = entries[-1]
     if isinstance(last, int):
         raise Untrackable("takes a single feature")
     if isinstance(last, dict):
         last = slice(last["start"], last["stop"], last["step"])
-    return (last.start, last.stop, last.step), len(entries) - 1
+    return (last.start, last.stop, last.step)
 
 
 def _is_known(entry: Any) -> bool:
@@ -348,25 +346,22 @@ def _is_known(entry: Any) -> bool:
     return entry is None or entry is Ellipsis or isinstance(entry, int)
 
 
-def _set_limits(node: Any, at: int, limits: dict[str, int]) -> None:
-    """Writes the limits of a slice into the configuration of a call."""
+def _set_limits(node: Any, limits: dict[str, int]) -> None:
+    """Writes limits of the last axis into the configuration of a slice."""
     if isinstance(node, dict):
         args = list(node["args"])
-        args[1] = _with_limits(args[1], at, limits)
+        args[1] = _with_limits(args[1], limits)
         node["args"] = tuple(args)
     else:
         arguments = node[-1]
-        arguments["slice_spec"] = _with_limits(
-            arguments["slice_spec"], at, limits
-        )
+        key = arguments["slice_spec"]
+        arguments["slice_spec"] = _with_limits(key, limits)
 
 
-def _with_limits(key: Any, at: int, limits: dict[str, int]) -> Any:
-    """Returns a serialized index with other limits of one slice."""
+def _with_limits(key: Any, limits: dict[str, int]) -> Any:
+    """Returns a serialized index with other limits of its last slice."""
     if isinstance(key, (tuple, list)):
-        entries = list(key)
-        entries[at] = _with_limits(entries[at], at, limits)
-        return tuple(entries)
+        return (*key[:-1], _with_limits(key[-1], limits))
     if "config" in key:  # of Keras 3
         return {**key, "config": {**key["config"], **limits}}
     return {**key, **limits}

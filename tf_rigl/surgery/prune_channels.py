@@ -18,6 +18,7 @@ from tf_rigl.masking.masked_weight import masked_weights
 from tf_rigl.surgery import analysis
 from tf_rigl.surgery import channel_criteria
 from tf_rigl.surgery import channel_groups
+from tf_rigl.surgery import channel_masks
 from tf_rigl.surgery import channel_plan
 from tf_rigl.surgery import channel_targets
 from tf_rigl.surgery import optimizer_state
@@ -41,7 +42,9 @@ class ChannelReport(shrink.ShrinkReport):
             statistics of fewer channels now, so that outputs are not those of
             channels set to zero.
         masks: which of the channels that a layer writes are kept, bool
-            [channels] by the layer's path; `prune_channels` takes them, too.
+            [channels] by the layer's path, and which heads of an attention
+            layer, bool [heads], by the path of its "value/kernel";
+            `prune_channels` takes them, too.
     """
 
     macs: int | None = None
@@ -146,7 +149,8 @@ def prune_channels(
         loss: a function of labels and outputs for taylor; by default the loss
             that the model was compiled with.
         seed: the seed of random scores.
-        widths: the number of channels to keep, by the path of a layer. All
+        widths: the number of channels to keep, by the path of a layer; heads
+            of attention by that of a projection, such as "mha/value". All
             other layers keep theirs.
         parameters: the most elements of all weights that the result may have,
             as `profile` counts. The ratio is found by bisection: the result is
@@ -155,7 +159,8 @@ def prune_channels(
         masks: which channels to keep, bool [channels] by the path of a layer
             or of a weight of it, such as "bn/gamma"; a mask of a whole weight,
             as `tf_rigl.masks` returns them, keeps what has any connection. A
-            channel goes if all masks that have it say so.
+            channel goes if all masks that have it say so. Those of the
+            projections of attention to queries, keys and values are of heads.
         compiled: whether to compile the new model like the given one. Its
             optimizer goes on with the same number of steps, learning rate and,
             of all that is left, slots. Custom losses and metrics must be
@@ -220,9 +225,8 @@ def prune_channels(
         for removed in (whole, ~plans.needed)
     )
     kept = {
-        plan.path: plans.needed[plan.outputs]
-        for plan in channel_groups.outer_plans(plans)
-        if plan.axes
+        path: plans.needed[channels]
+        for path, channels in channel_masks.made_channels(plans)
     }
     mixing = dict.fromkeys(
         path

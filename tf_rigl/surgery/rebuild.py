@@ -20,6 +20,7 @@ from tf_rigl.surgery.channel_plan import LayerPlan
 from tf_rigl.surgery.channel_plan import layers_below
 from tf_rigl.surgery.channel_plan import named_weights
 from tf_rigl.surgery.channel_plan import read
+from tf_rigl.surgery.layer_graph import explicit_slices
 from tf_rigl.surgery.layer_graph import layer_of
 from tf_rigl.surgery.layer_graph import network_of
 from tf_rigl.surgery.layer_graph import nodes_of
@@ -35,7 +36,7 @@ def rebuild(model: Any, plans: ChannelAnalysis) -> Any:
     flavor = plans.flavor
     saving = flavor.keras.saving
 
-    with _without_masks(flavor, model):
+    with _written_plainly(flavor, model):
         serialized = {
             **saving.serialize_keras_object(model),
             "config": model.get_config(),
@@ -58,12 +59,19 @@ def rebuild(model: Any, plans: ChannelAnalysis) -> Any:
 
 
 @contextlib.contextmanager
-def _without_masks(flavor: flavors.Flavor, model: Any) -> Iterator[None]:
-    """Makes all layers instances of their plain classes within the context."""
+def _written_plainly(flavor: flavors.Flavor, model: Any) -> Iterator[None]:
+    """Lets the configuration of a model be that of a plain one.
+
+    Within the context, layers are instances of their plain classes, and slices
+    name all axes.
+    """
     with contextlib.ExitStack() as stack:
         for node in list(tree.walk(flavor, model)):
             plain = flavors.plain_class(node.layer)
             stack.enter_context(flavors.of_class(node.layer, plain))
+            if flavors.is_container(node.layer):
+                network = network_of(node.layer)
+                stack.enter_context(explicit_slices(network))
         yield
 
 

@@ -163,10 +163,10 @@ def shrink(
     unit is kept.
 
     All other layers keep all channels that they read, and the report says so:
-    layers that mix channels, such as `LayerNormalization` and softmax; layers
-    with channels first; `Attention` and `Lambda`; custom layers
-    without a rule. Recurrent layers keep units that no input reaches, since
-    their values change from step to step.
+    layers that mix channels, such as `LayerNormalization` and softmax;
+    `Attention` and `Lambda`; custom layers without a rule. Recurrent layers
+    keep units that no input reaches, since their values change from step to
+    step.
 
     Args:
         model: a built functional or sequential model of either Keras, with or

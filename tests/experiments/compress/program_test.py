@@ -18,6 +18,7 @@ from tests import support as processes
 from tests.experiments.compress import support
 from tests.experiments.report.support import Page
 from tf_rigl.experiments.compress import compression
+from tf_rigl.experiments.compress import files
 from tf_rigl.experiments.compress import records
 from tf_rigl.experiments.compress import settings
 from tf_rigl.experiments.compress import trainings
@@ -108,6 +109,9 @@ def test_compresses_and_trains_what_is_missing(tmp_path, capsys):
         "finetune_0.5"
     }
 
+    asked = support.ask(given, "--retrain=scratch_b,finetune")
+    assert_begun_as_they_should(path, asked)
+
     # All that is asked for is there, so no process starts.
     code, output = support.run_program(given, "--retrain=scratch_b,finetune")
     assert code == 0
@@ -126,6 +130,29 @@ def test_compresses_and_trains_what_is_missing(tmp_path, capsys):
         code, _ = support.run_program(given, other)
         assert code == 1
         assert message in capsys.readouterr().err
+
+
+def assert_begun_as_they_should(path, asked):
+    """The filters that are left of what each way begins with."""
+    (point,) = settings.points(asked)
+    asked = asked._replace(base=point.settings)
+    folder = files.CompressionFolder(path)
+    here = compression.Compression(asked, folder, consoles.Console(quiet=True))
+    target = asked.targets[0]
+    begun = {
+        kind: here.begin(kind, target).get_layer("conv2").get_weights()[0]
+        for kind in ("finetune", "ticket", "scratch_e", "scratch_b")
+    }
+
+    masks = folder.pruned(target).read_masks()
+    left = np.ix_(range(5), range(5), masks["conv1"], masks["conv2"])
+    for kind, values in (("finetune", folder.end), ("ticket", folder.start)):
+        kernel = tf_rigl.Snapshot.load(values).weights["conv2/kernel"]
+        np.testing.assert_array_equal(begun[kind], kernel[left])
+    np.testing.assert_array_equal(begun["scratch_e"], begun["scratch_b"])
+    for kind in ("finetune", "ticket"):
+        assert (begun[kind] != begun["scratch_e"]).mean() > 0.9
+    assert (begun["finetune"] != begun["ticket"]).mean() > 0.9
 
 
 def kill_within(folder, words, training):

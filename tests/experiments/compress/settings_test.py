@@ -49,6 +49,20 @@ def test_what_criteria_mean():
     assert one_by_one.prune_scope == "layer"
 
 
+@pytest.mark.parametrize(
+    ("name", "large", "small"),
+    [
+        ("none", False, False),
+        ("search", True, False),
+        ("all", True, True),
+    ],
+)
+def test_what_is_in_low_precision(name, large, small):
+    compress = support.ask(f"--low_precision={name}").compress
+    assert compress.in_low_precision(is_large=True) == large
+    assert compress.in_low_precision(is_large=False) == small
+
+
 def test_names_of_trainings():
     asked = support.ask(
         "--ratios=0.5,0.70",

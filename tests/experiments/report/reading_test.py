@@ -1,7 +1,10 @@
 import json
 
+import keras
+import numpy as np
 import pytest
 
+import tf_rigl
 from tests.experiments.runs.support import tiny
 from tf_rigl.experiments.report import reading
 from tf_rigl.experiments.runs import setup
@@ -59,6 +62,26 @@ def test_the_plan_is_that_of_the_run(tmp_path, changes):
     found = reading.plan_of(reading.read_run(tmp_path))
     # How long a pass over the data is can't be told, and is not needed.
     assert found._replace(per_pass=0) == plan._replace(per_pass=0)
+
+
+def test_scales_of_the_channels_that_are_left(begun):
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            layers.Dense(6),
+            layers.BatchNormalization(name="norm"),
+            layers.Dense(2),
+        ]
+    )
+    scales = np.array([0.5, -0.1, 2.0, 0.2, -1.0, 0.3], np.float32)
+    model.get_layer("norm").gamma.assign(scales)
+    tf_rigl.sparsify(model, 0.5, weights="scales", start="magnitude")
+    model.save(begun / "model.keras")
+    state = reading.read_model_state(reading.read_run(begun))
+    (mask,) = state.masks
+    assert mask.path == "norm/gamma"
+    np.testing.assert_array_equal(mask.scales, np.abs(scales[[0, 2, 4]]))
 
 
 def test_what_is_no_run(tmp_path):

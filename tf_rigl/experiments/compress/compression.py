@@ -145,21 +145,26 @@ class Compression:
         if training.kind == EARLY_BIRD:
             self._train_early(training, target)
             return
-        folder = self._folder
-        pruned = folder.pruned(target)
-        record = pruned.read_record()
+        record = self._folder.pruned(target).read_record()
 
         def make() -> Any:
-            fine_tunes = training.kind == "finetune"
-            values = folder.end if fine_tunes else folder.start
-            snapshot = tf_rigl.Snapshot.load(values)
-            model = cutting.build_large(self._run, snapshot)
-            small = cutting.cut(model, pruned.read_masks())
-            if training.kind.startswith("scratch"):
-                cutting.redraw(self._run, small)
-            return small
+            return self.begin(training.kind, target)
 
         self._fit(training, make, Lengths(scratch_b=record["scratch_b"]))
+
+    def begin(self, kind: str, target: Target) -> Any:
+        """Builds the network that was cut, as a way of training begins it.
+
+        Fine-tuning begins with the trained weights, a ticket with the first
+        ones of the large network, and training from scratch with new ones.
+        """
+        folder = self._folder
+        values = folder.end if kind == "finetune" else folder.start
+        model = cutting.build_large(self._run, tf_rigl.Snapshot.load(values))
+        small = cutting.cut(model, folder.pruned(target).read_masks())
+        if kind.startswith("scratch"):
+            cutting.redraw(self._run, small)
+        return small
 
     def _train_early(self, training: Training, target: Target) -> None:
         """Cuts the large network when its ticket emerged, and trains on."""
