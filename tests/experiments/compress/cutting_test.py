@@ -10,6 +10,7 @@ from tf_rigl.experiments.compress import cutting
 from tf_rigl.experiments.runs import setup
 from tf_rigl.masking import model_weights
 from tf_rigl.models import registry
+from tf_rigl.tickets.scales import find_scales
 
 # LeNet-5, halved: 3 and 8 filters, 60 and 42 units.
 KEPT = {"conv1": 2, "conv2": 4, "fc1": 30, "fc2": 21}
@@ -37,8 +38,9 @@ def test_tickets_and_networks_from_scratch(keras_flag):
     )
     last = tf_rigl.Snapshot.of(large)
 
-    small, report = cutting.prune(run, asked.compress, asked.targets[0], large)
-    masks = report.masks
+    small, masks, _ = cutting.prune(
+        run, asked.compress, asked.targets[0], large
+    )
     for name, kept in KEPT.items():
         assert masks[name].sum() == kept
         # By the trained values.
@@ -80,6 +82,82 @@ def test_tickets_and_networks_from_scratch(keras_flag):
             assert shared.mean() < 0.01
 
 
+PRE_ACTIVATION = (
+    *("--model=densenet_40_12", "--width=0.25"),
+    *("--data=synthetic_cifar10", "--criterion=slimming", "--select"),
+)
+
+
+def test_each_normalization_loses_channels_by_itself():
+    """⌊.4 n⌋ of all scales; the streams keep all channels."""
+    run, asked = prepare("keras3", *PRE_ACTIVATION, "--ratios=0.4")
+    large = cutting.build_large(run)
+    found = find_scales(large)
+    generator = np.random.default_rng(0)
+    for one in found.values():
+        one.assign(generator.uniform(0.1, 1, one.shape))
+    before = [*map(np.array, large.get_weights())]
+    small, masks, _ = cutting.prune(
+        run, asked.compress, asked.targets[0], large
+    )
+    for one, other in zip(large.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+    assert masks.keys() == found.keys()
+    left = np.concatenate([*masks.values()])
+    scales = np.concatenate([one.numpy() for one in found.values()])
+    assert (~left).sum() == int(0.4 * left.size)
+    assert scales[left].min() > scales[~left].max()
+    for path, mask in masks.items():
+        name = path.removesuffix("/gamma")
+        assert small.get_layer(name).gamma.shape == (mask.sum(),)
+
+    # As if the others were zero; new values change nothing of the network.
+    inputs = generator.random((2, 32, 32, 3)).astype("float32")
+    cut = cutting.cut(cutting.build_large(run), masks)
+    assert [one.shape for one in cut.weights] == [
+        one.shape for one in small.weights
+    ]
+    for path, mask in masks.items():
+        layer = large.get_layer(path.removesuffix("/gamma"))
+        layer.gamma.assign(layer.gamma * mask)
+        layer.beta.assign(layer.beta * mask)
+    np.testing.assert_allclose(
+        small(inputs, training=False),
+        large(inputs, training=False),
+        rtol=1e-4,
+        atol=1e-5,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("resnet_56_a", "resnet_56_b", "resnet_110_a", "resnet_110_b"),
+        *("resnet_34_a", "resnet_34_b"),
+    ],
+)
+def test_predefined_networks_are_cut_of_large_ones(name):
+    large = name[:-2] if "34" in name else f"padded_{name[:-2]}"
+    data = (
+        "synthetic_imagenet2012"
+        if large == "resnet_34"
+        else "synthetic_cifar10"
+    )
+    run, asked = prepare(
+        "keras3",
+        *(f"--model={large}", "--width=1", f"--data={data}", "--ratios="),
+        f"--pruned_models={name}",
+    )
+    network = cutting.build_large(run)
+    small = cutting.prune(run, asked.compress, asked.targets[0], network).model
+    other = registry.builder(name)(keras)
+    assert [tuple(one.shape) for one in small.weights] == [
+        tuple(one.shape) for one in other.weights
+    ]
+
+
 def test_widths_of_another_network():
     """VGG-16-A of VGG-16: convolutions as narrow, the head as wide."""
     run, asked = prepare(
@@ -90,7 +168,7 @@ def test_widths_of_another_network():
     )
     (target,) = asked.targets
     large = cutting.build_large(run)
-    small, _ = cutting.prune(run, asked.compress, target, large)
+    small = cutting.prune(run, asked.compress, target, large).model
     other = registry.builder("vgg_16_a")(keras, width=0.0625)
     assert [tuple(one.shape) for one in small.weights] == [
         tuple(one.shape) for one in other.weights

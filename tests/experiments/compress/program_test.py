@@ -280,6 +280,28 @@ def is_rounded(values):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("select", ["select", "noselect"])
+def test_early_birds_are_cut_as_at_the_end(tmp_path, select):
+    """Sums tie channels whose masks differ, selections none."""
+    asked = support.ask(
+        *EARLY,
+        *("--model=densenet_40_12", "--epochs=6", "--learning_rate=1e-9"),
+        *("--retrain=finetune,ticket,scratch_e,early_bird", f"--{select}"),
+    )
+    compress_here(tmp_path, asked)
+    found = records.read(tmp_path, asked, asked.base)
+    costs = {one.kind: (one.parameters, one.flops) for one in found}
+    large = costs.pop("large")
+    assert len(costs) == 5
+    assert len(set(costs.values())) == 1
+    assert costs["early_bird"] < large
+    counts = json.loads((tmp_path / "pruned_0.5/record.json").read_text())
+    assert (counts["after"]["parameters"], counts["after"]["flops"]) == (
+        costs["ticket"]
+    )
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("low_precision", ["search", "all"])
 def test_low_precision(tmp_path, low_precision):
     given = [one for one in EARLY if not one.startswith("--retrain")]

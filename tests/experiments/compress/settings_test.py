@@ -25,6 +25,11 @@ FILES = sorted((flag_files.CONFIGS / "compress").glob("*.flags"))
             "goes on at the learning rate.*'cosine'",
         ),
         (["--pruned_models=resnet_57_a"], "networks of this package"),
+        (["--select"], "Selections are of slimming.*criterion='l1'"),
+        (
+            ["--select", "--criterion=slimming", "--scope=layer"],
+            "Selections are .*scope='layer'",
+        ),
         (["--learning_rates=0.1,0"], "`learning_rates` must be greater"),
         (["--strategy=multi_worker"], "A compression trains on one machine"),
         (

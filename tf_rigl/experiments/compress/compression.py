@@ -106,9 +106,8 @@ class Compression:
         with run.strategy.scope():
             last = tf_rigl.Snapshot.load(self._folder.end)
             model = cutting.build_large(run, last)
-            small, report = cutting.prune(
-                run, self._asked.compress, target, model
-            )
+            found = cutting.prune(run, self._asked.compress, target, model)
+            small = found.model
             before, after = tf_rigl.profile(model), tf_rigl.profile(small)
             setup.compile_model(run, small)
 
@@ -119,7 +118,7 @@ class Compression:
         )
         pruned = self._folder.pruned(target)
         pruned.write_masks(
-            {path: np.asarray(kept) for path, kept in report.masks.items()}
+            {path: np.asarray(kept) for path, kept in found.masks.items()}
         )
         pruned.finish(
             {
@@ -129,11 +128,7 @@ class Compression:
                 "before": results.totals(before),
                 "after": results.totals(after),
                 "scratch_b": epochs,
-                "channels": {
-                    row.path: [row.units, row.units_left]
-                    for row in report.rows
-                    if row.units is not None
-                },
+                "channels": found.channels,
             }
         )
         left = cells.percent(after.parameters / before.parameters)
@@ -170,17 +165,19 @@ class Compression:
         """Cuts the large network when its ticket emerged, and trains on."""
         epochs = self._run.settings.total_epochs
         ticket = early_birds.find(self._folder, target, epochs)
-        if ticket is None or ticket.epoch is None or ticket.masks is None:
+        if ticket is None or ticket.epoch is None:
             self._folder.note_no_ticket(training)
             self._write(f"{training.name}  no ticket has emerged")
             return
-        masks = ticket.masks
 
         def make() -> Any:
             values = self._folder.early_values(target)
             snapshot = tf_rigl.Snapshot.load(values)
             model = cutting.build_large(self._run, snapshot)
-            return cutting.cut(model, masks)
+            # Not by the ticket's masks, of which all that a sum ties would
+            # have to agree: as at the end of the training.
+            compress = self._asked.compress
+            return cutting.prune(self._run, compress, target, model).model
 
         self._fit(training, make, Lengths(ticket=ticket.epoch))
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 import tf_rigl
+from tf_rigl.experiments.compress import scale_cuts
 from tf_rigl.experiments.compress.settings import WITH_DATA
 from tf_rigl.experiments.compress.settings import CompressSettings
 from tf_rigl.experiments.compress.settings import Target
@@ -14,6 +16,15 @@ from tf_rigl.experiments.runs import setup
 from tf_rigl.experiments.runs import tasks
 from tf_rigl.experiments.runs.choices import REPRODUCIBLE
 from tf_rigl.experiments.runs.setup import PreparedRun
+
+
+class Cut(NamedTuple):
+    """What is left of a network."""
+
+    model: Any
+    masks: Mapping[str, np.ndarray]  # bool [channels] by path; see `cut`
+    # The channels of each layer, and those left, by path.
+    channels: dict[str, tuple[int, int]]
 
 
 def build_large(
@@ -37,17 +48,24 @@ def prune(
     target: Target,
     model: Any,
     criterion: str | None = None,
-) -> tuple[Any, Any]:
+) -> Cut:
     """Removes channels of a network, as many as a target says.
-
-    Returns:
-        The smaller model, and the report of `tf_rigl.prune_channels`.
 
     Raises:
         ValueError: if the network has not the layers of the target's, or no
             channels that may be removed.
     """
     criterion = criterion or compress.prune_criterion
+    if compress.select and target.ratio is not None:
+        masks = scale_cuts.draw_masks(
+            model,
+            target.ratio,
+            compress.min_channels,
+            seed=run.settings.seed if criterion == "random" else None,
+        )
+        small, report = scale_cuts.cut(model, masks)
+        return _cut_of(small, report, masks)
+
     needs_data = criterion in WITH_DATA
     data = None
     if needs_data:
@@ -55,7 +73,7 @@ def prune(
     wanted: dict[str, Any] = {"ratio": target.ratio}
     if target.ratio is None:
         wanted = {"widths": _widths(run, target.name, model)}
-    return tf_rigl.prune_channels(
+    small, report = tf_rigl.prune_channels(
         model,
         **wanted,
         criterion=criterion,
@@ -65,11 +83,19 @@ def prune(
         loss=tasks.make_loss(run.keras, run.task) if needs_data else None,
         seed=run.settings.seed,
     )
+    return _cut_of(small, report, report.masks)
 
 
 def cut(model: Any, masks: Mapping[str, np.ndarray]) -> Any:
-    """Returns a network without the channels that masks leave out."""
-    smaller, _ = tf_rigl.prune_channels(model, masks=masks)
+    """Returns a network without the channels that masks leave out.
+
+    Masks of layers are of coupled channels, those of scales of the channels
+    that each normalization reads; see `scale_cuts`.
+    """
+    if scale_cuts.are_of_scales(masks):
+        smaller, _ = scale_cuts.cut(model, masks)
+    else:
+        smaller, _ = tf_rigl.prune_channels(model, masks=masks)
     return smaller
 
 
@@ -80,6 +106,15 @@ def redraw(run: PreparedRun, model: Any) -> Any:
     if how in REPRODUCIBLE:
         tf_rigl.reinitialize(model, how, seed=seed)
     return model
+
+
+def _cut_of(small: Any, report: Any, masks: Mapping[str, np.ndarray]) -> Cut:
+    channels = {
+        row.path: (row.units, row.units_left)
+        for row in report.rows
+        if row.units is not None
+    }
+    return Cut(small, masks, channels)
 
 
 def _widths(run: PreparedRun, name: str, model: Any) -> dict[str, int]:

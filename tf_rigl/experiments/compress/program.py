@@ -73,8 +73,8 @@ def count(asked: settings.Asked, run: PreparedRun) -> _Rows:
         ("", f"{before.parameters:,}", "", f"{before.macs:,}", "", "")
     ]
     for target in asked.targets:
-        small, _ = cutting.prune(run, asked.compress, target, model, "random")
-        after = tf_rigl.profile(small)
+        found = cutting.prune(run, asked.compress, target, model, "random")
+        after = tf_rigl.profile(found.model)
         affords = accounting.scratch_epochs(
             after, run.settings.total_epochs, large=before
         )

@@ -94,6 +94,13 @@ class CompressSettings:
     min_channels: int = field(
         1, "Fewest channels that a layer keeps.", AT_LEAST_ONE
     )
+    select: bool = field(
+        False,
+        "With slimming, each normalization loses channels by itself, and "
+        "selections of the others are put in front, as in the paper's "
+        "pre-activation ResNets and DenseNets; else streams of channels are "
+        "cut as a whole.",
+    )
     score_batches: int = field(
         8,
         "Batches of training examples for the criteria taylor, activation and "
@@ -142,6 +149,18 @@ class CompressSettings:
             raise ValueError(
                 "`retrain` must name at least one way. Received: retrain=(). "
                 f"Choose of {', '.join(WAYS)}."
+            )
+        if self.select and (
+            self.criterion != SLIMMING
+            or self.pruned_models
+            or self.scope == "layer"
+        ):
+            raise ValueError(
+                "Selections are of slimming, of ratios and of all channels "
+                f"together. Received: select=True, criterion="
+                f"{self.criterion!r}, pruned_models={self.pruned_models}, "
+                f"scope={self.scope!r}. Pass --noselect, or --criterion="
+                "slimming and --ratios alone."
             )
         if EARLY_BIRD not in self.retrain:
             return
