@@ -65,6 +65,8 @@ def test_groups_heads_and_wrappers(keras, name):
             for one in ("self", "cross")
         ]
         assert heads == [4 - 1, 3 - 1]
+        listed = "- self: 3 of 4 are left\n- cross: 2 of 3 are left"
+        assert f"Heads:\n{listed}\n" in str(report)
 
 
 @training.one_keras("tf_keras")

@@ -49,6 +49,8 @@ class LayerShrinkage:
     # the number that there are; None without a selection.
     selected: tuple[int, int] | None = None
     gone: bool = False  # whether it went with a branch that added a constant
+    # The heads of attention that are left and the number that there were.
+    heads: tuple[int, int] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +98,13 @@ class ShrinkReport:
             for row in self.rows
             if row.gone
         ]
+        heads = [
+            (row.path, "{:,} of {:,} are left".format(*row.heads))
+            for row in self.rows
+            if row.heads and row.heads[0] < row.heads[1]
+        ]
         notes = [
+            *_noted("Heads:", heads),
             *_noted("Kept:", kept),
             *(_CONSTANTS if _keeps_constants(kept) else ()),
             *_noted("Selected:", selected),
@@ -256,9 +264,12 @@ def layer_rows(
         units_left = 0
         if outputs is not None and new is not None:
             units_left = int(plans.needed[outputs].sum())
-        selected = None
+        selected = heads = None
         if plan is not None and new is not None:
             selected = _selected(plan, plans.needed)
+            if len(plan.inner):
+                kept = int(plans.needed[plan.inner].sum())
+                heads = kept, len(plan.inner)
         yield LayerShrinkage(
             path,
             flavors.plain_class(old).__name__,
@@ -269,6 +280,7 @@ def layer_rows(
             plans.why_kept(old),
             selected,
             new is None,
+            heads,
         )
 
 
