@@ -75,10 +75,12 @@ def check_counts(groups, report):
     pruned = 0
     for group in groups:
         if group.kept:
+            for path in group.makers:
+                assert set(group.kept) <= set(reasons[path])
             continue
         expected = group.channels - int(0.3 * group.channels + 1e-9)
         for member in group.kernels:
-            path = member.path.rpartition("/")[0]
+            path = member.layer_path
             # Of all positions of the group in this layer.
             mask = report.masks[path]
             if len(mask) == member.positions.size:
