@@ -1,12 +1,14 @@
 """Branches of sums that are constant go with all of their layers."""
 
 import numpy as np
+import pytest
 
 from tests import support as training
 from tests.surgery import support
 from tests.surgery.selection_test import convolved
 from tests.surgery.selection_test import kill
 from tests.surgery.selection_test import normalized
+from tests.surgery.shrink_test import close
 from tests.surgery.shrink_test import shrink_alike
 from tf_rigl.surgery.shrink import shrink
 
@@ -30,6 +32,60 @@ def residual(keras, add, kinds="ab"):
     model = keras.Model(inputs, outputs)
     support.randomize(model)
     return model
+
+
+def test_a_constant_branch_along_another_axis(keras):
+    """Constants of the last axis are not those of the operand's channels."""
+    layers = keras.layers
+    inputs = keras.Input((6, 3))
+    first = layers.Permute((2, 1))(layers.Dense(2, name="a")(inputs))
+    hidden = layers.Dense(5, "relu", name="b")(first)
+    hidden = layers.Dense(6, name="c")(hidden)
+    hidden = layers.Permute((2, 1))(layers.Add()([first, hidden]))
+    model = keras.Model(inputs, layers.Dense(2, name="out")(hidden))
+    support.randomize(model)
+    support.erase(model.get_layer("c"), range(6), "units")
+    _, report = shrink_alike(model)
+    assert gone(report) == []
+    assert rest(report, "b").units_left == 1
+
+
+def with_masks(keras, kind):
+    """Time steps without a word are left out by what comes behind."""
+    layers = keras.layers
+    inputs = keras.Input((5,), dtype="int32")
+    words = layers.Embedding(9, 4, mask_zero=True)(inputs)
+    if kind == "constant":
+        branch = layers.Dense(4, name="a")
+    elif kind == "unmasked":
+        branch = layers.Conv1D(4, 3, padding="same", use_bias=False, name="a")
+    else:
+        branch = layers.BatchNormalization(name="a")
+    hidden = [words, branch(words)]
+    if kind == "selected":
+        hidden = [layers.LSTM(3)(one) for one in hidden]
+        hidden = layers.Concatenate()(hidden)
+    else:
+        hidden = layers.LSTM(3)(layers.Add()(hidden))
+    model = keras.Model(inputs, layers.Dense(2, name="out")(hidden))
+    support.randomize(model)
+    if kind == "selected":
+        kill(model, {"a": [0, 2]})
+    else:
+        support.erase(model.get_layer("a"), range(4), "units")
+    return model
+
+
+@training.keras_in_turn("kind", ["constant", "unmasked", "selected"])
+@pytest.mark.filterwarnings("ignore:Layer .* does not support masking")
+@pytest.mark.filterwarnings("ignore:Layer .* passed an input with a mask")
+def test_masks_of_time_steps_stay(keras, kind):
+    model = with_masks(keras, kind)
+    words = np.array([[3, 0, 2, 0, 0], [1, 2, 0, 3, 0]])
+    expected = support.outputs_of(model, words)
+    small, report = shrink(model)
+    close(support.outputs_of(small, words), expected)
+    assert gone(report) == []
 
 
 def gone(report):

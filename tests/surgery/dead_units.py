@@ -44,6 +44,24 @@ def mlp(layers):
     ]
 
 
+# Slopes differ from position to position, so that unit 3 of `b` varies.
+@case(
+    {"a": 4, "b": 4, "out": 3},
+    (5, 4, 2),
+    zero={"a": [0, 1], "b": [2]},
+    silent={"b": [3]},
+)
+def slopes(layers):
+    """PReLU with slopes for each position, and for each column."""
+    return [
+        layers.Conv2D(6, 1, name="a"),
+        layers.PReLU(),
+        layers.Conv2D(5, 2, name="b"),
+        layers.PReLU(shared_axes=[1]),
+        layers.Conv2D(3, 1, name="out"),
+    ]
+
+
 @case({"a": 4, "b": 4, "out": 3}, (5, 5, 2), silent={"a": [0, 1], "b": [3]})
 def without_bias(layers):
     """A constant of batch normalization before a 1×1 convolution."""

@@ -191,6 +191,11 @@ def test_layers_that_mix_channels_are_named(keras):
             "`data` must hold at least one batch",
         ),
         (
+            {"ratio": 0.5, "criterion": "taylor", "data": [], "loss": "mse"},
+            "`data` must hold at least one batch.*used up",
+        ),
+        ({"ratio": "0.5"}, r"share of channels to remove.*ratio='0\.5'"),
+        (
             {"ratio": 0.5, "criterion": lambda group: [1.0]},
             r"one score a channel.*shape \(1,\) for the 10 .*'first'",
         ),
@@ -226,6 +231,95 @@ def test_errors(options, match):
     with pytest.raises(ValueError, match=match):
         tf_rigl.prune_channels(model, **options)
     training.assert_all_equal(pruning.weights_of(model), before)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"widths": [("a", 3)]}, r"`widths` must be a dictionary.*\('a', 3\)"),
+        ({"masks": [True]}, "`masks` must be a dictionary"),
+        (
+            {"ratio": 0.5, "criterion": "apoz", "data": np.ones((3, 6))},
+            r"`data` must be batches.*numpy\.ndarray.*list of pairs",
+        ),
+        (
+            {"ratio": 0.5, "criterion": "taylor", "data": 5, "loss": "mse"},
+            "`data` must be batches.*'int'",
+        ),
+    ],
+)
+def test_errors_of_types(options, match):
+    model = pruning.convnet(training.fresh_keras("keras"))
+    with pytest.raises(TypeError, match=match):
+        tf_rigl.prune_channels(model, **options)
+
+
+@training.one_keras("tf_keras")
+def test_numbers_of_numpy_and_losses_by_name(keras):
+    model = pruning.convnet(keras)
+    data = [(support.example(model), np.zeros((3, 5), "float32"))]
+    _, report = tf_rigl.prune_channels(
+        model,
+        widths={"first": np.int64(4)},
+        criterion="taylor",
+        data=data,
+        loss="mse",
+    )
+    assert pruning.left(report) == {"first": 4, "second": 8, "out": 5}
+
+
+@training.one_keras("keras")
+def test_every_part_keeps_a_channel(keras):
+    """A slice of none would be a tensor of no channels."""
+    layers = keras.layers
+    inputs = keras.Input((4, 4, 3))
+    hidden = layers.Conv2D(8, 1, name="a")(inputs)
+    parts = [
+        layers.MaxPooling2D(2)(hidden[..., :4]),
+        layers.AveragePooling2D(2)(hidden[..., 4:]),
+    ]
+    hidden = layers.Concatenate()(parts)
+    model = keras.Model(inputs, layers.Conv2D(2, 1, name="out")(hidden))
+    support.randomize(model)
+    kernel, bias = model.get_layer("a").get_weights()
+    kernel[..., :4] *= 0.01
+    model.get_layer("a").set_weights([kernel, bias])
+    _, report = pruning.prune_alike(model, 0.5)
+    assert pruning.left(report) == {"a": 5, "out": 2}
+    assert report.masks["a"].tolist() == [True] + 3 * [False] + 4 * [True]
+    assert report.rows[0].kept == ("the last one of a part",)
+
+
+@training.one_keras("tf_keras")
+def test_open_sizes_have_no_costs(keras):
+    layers = keras.layers
+    inputs = keras.Input((None, None, 3))
+    hidden = layers.Conv2D(6, 3, padding="same", name="a")(inputs)
+    hidden = layers.GlobalAveragePooling2D()(hidden)
+    model = keras.Model(inputs, layers.Dense(2, name="out")(hidden))
+    small, report = tf_rigl.prune_channels(model, 0.5)
+    assert report.macs is report.macs_left is None
+    with pytest.raises(ValueError, match=r"known sizes.*flops=1000.*\['a'\]"):
+        tf_rigl.prune_channels(model, flops=1000)
+    some, _ = tf_rigl.prune_channels(model, parameters=small.count_params())
+    assert some.count_params() == small.count_params()
+
+
+@training.one_keras("keras")
+def test_masks_of_time_steps(keras):
+    """Keras 3 passes them as tensors to what is called behind `Embedding`."""
+    layers = keras.layers
+    inputs = keras.Input((5,), dtype="int32")
+    hidden = layers.Embedding(9, 4, mask_zero=True, name="words")(inputs)
+    hidden = layers.Dense(6, name="a")(hidden)
+    hidden = layers.LSTM(6, return_sequences=True, name="lstm")(hidden)
+    hidden = layers.Bidirectional(layers.GRU(4), name="both")(hidden)
+    model = keras.Model(inputs, layers.Dense(2, name="out")(hidden))
+    support.randomize(model)
+    _, report = pruning.prune_alike(model, 0.5)
+    assert pruning.left(report) == {
+        **{"words": 2, "a": 3, "lstm": 3, "both": 4, "out": 2}
+    }
 
 
 def test_errors_of_models(keras):

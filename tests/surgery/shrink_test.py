@@ -245,6 +245,30 @@ def test_report_of_what_is_not_known():
     assert "activation _twice of g" in kept["g"]
 
 
+@training.keras_in_turn("pads", [True, False])
+def test_reasons_of_layers_with_a_normalization_behind(keras, pads):
+    """Where a selection might be put, and by a layer that pads."""
+    layers = keras.layers
+    inputs = keras.Input((6, 6, 3))
+    hidden = layers.Conv2D(6, 3, name="a")(inputs)
+    hidden = layers.BatchNormalization()(hidden)
+    if pads:
+        hidden = layers.ZeroPadding2D(name="pad")(hidden)
+    padding = "valid" if pads else "same"
+    hidden = layers.Conv2D(4, 3, padding=padding, name="b")(hidden)
+    hidden = layers.GlobalAveragePooling2D()(hidden)
+    model = keras.Model(inputs, layers.Dense(2, name="out")(hidden))
+    support.randomize(model)
+    support.erase(model.get_layer("a"), [0, 1], "units")
+    _, report = shrink_alike(model)
+    assert units_left(report) == {"a": 6, "b": 4, "out": 2}
+    reader = "pad" if pads else "b"
+    assert f"constant, but {reader} pads with zeros" in report.rows[0].kept
+    assert "by `prune_channels(model, masks=tf_rigl.masks(model))`" in (
+        str(report)
+    )
+
+
 def test_adapted_vocabularies(keras):
     layers = keras.layers
     words = layers.TextVectorization(9, output_mode="multi_hot")

@@ -283,8 +283,8 @@ def test_scales_that_are_not_finite(keras):
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        ({"ratio": 0}, "`ratio` must be greater than 0"),
-        ({"ratio": 1.0}, r"must be in \[0, 1\)"),
+        ({"ratio": 0}, r"`ratio` must leave .* in \(0, 1\).*ratio=0"),
+        ({"ratio": 1.0}, r"in \(0, 1\).*ratio=1\.0"),
         ({"ratio": "half"}, r"ratio='half'"),
         ({"ratio": 0.5, "threshold": 1.5}, "threshold=1.5"),
         ({"ratio": 0.5, "window": 0}, "window=0"),

@@ -149,6 +149,18 @@ class ChannelGraph:
             )
         self._reads.append(_Read(inputs, outputs, None, None))
 
+    def emptied(self, needed: np.ndarray) -> list[int]:
+        """Lists a channel of each group of `keep_one_of` that has none left.
+
+        Args:
+            needed: bool [channels], with equal values for tied ones.
+        """
+        return [
+            int(channels[np.argmax(needed[near])])
+            for channels, near in self._groups
+            if not needed[channels].any()
+        ]
+
     def roots(self) -> Channels:
         """Returns the lowest channel of each channel's group of tied ones."""
         if self._roots is None:

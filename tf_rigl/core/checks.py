@@ -25,10 +25,11 @@ def check_options(value: Any, cls: type) -> None:
 
 def check_fraction(name: str, value: float, meaning: str) -> None:
     """Raises a ValueError unless 0 <= value <= 1; `meaning` describes it."""
-    if not 0 <= value <= 1:
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= 1:
         raise ValueError(
             f"`{name}` is {meaning} and must be in [0, 1]. "
-            f"Received: {name}={value}."
+            f"Received: {name}={value!r}."
         )
 
 
@@ -73,7 +74,7 @@ def check_sparsity(sparsity: float, name: str = "sparsity") -> None:
 
 def check_positive(name: str, value: int) -> None:
     """Raises a TypeError unless `value` is an int, a ValueError if below 1."""
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(
             f"`{name}` must be an integer. Received: {name}={value!r}."
         )

@@ -18,6 +18,7 @@ from tf_rigl.surgery.layer_graph import arguments_of
 from tf_rigl.surgery.layer_graph import can_be_edited
 from tf_rigl.surgery.layer_graph import inputs_of
 from tf_rigl.surgery.layer_graph import layer_of as layer_of
+from tf_rigl.surgery.layer_graph import mask_of
 from tf_rigl.surgery.layer_graph import network_of as network_of
 from tf_rigl.surgery.layer_graph import nodes_of as nodes_of
 from tf_rigl.surgery.layer_graph import placed_arguments
@@ -133,13 +134,16 @@ def _apply(
     outputs = tf.nest.flatten(node.output_tensors)
     tensors = outputs if node.is_input else inputs_of(node)
 
+    others = _others_of(node, tensors)
+    if channel_rules.takes_mask(layer):
+        tensors, inputs = _without_mask(plans, node, tensors, inputs)
     call = Call(
         layer,
         "/".join(path),
         tuple(inputs),
         tuple(tuple(tensor.shape) for tensor in tensors),
         tuple(tuple(tensor.shape) for tensor in outputs),
-        _others_of(node, tensors),
+        others,
         placed_arguments(node, tensors),
     )
     call = plans.branches.reduced(node, call)
@@ -158,6 +162,19 @@ def _apply(
         return [
             layouts.kept(plans, shape, reason) for shape in call.output_shapes
         ]
+
+
+def _without_mask(
+    plans: ChannelAnalysis, node: Any, tensors: list[Any], inputs: list[Known]
+) -> tuple[list[Any], list[Known]]:
+    """Leaves a mask out of what a call reads, and keeps all of it."""
+    mask, read = mask_of(node), []
+    for tensor, features in zip(tensors, inputs, strict=True):
+        if tensor is not mask:
+            read.append((tensor, features))
+        elif features is not None:
+            plans.keep(features.channels, f"mask of {layer_of(node).name}")
+    return [one for one, _ in read], [features for _, features in read]
 
 
 def _check(plans: ChannelAnalysis, node: Any, call: Call) -> None:

@@ -38,6 +38,8 @@ class Branches:
     Attributes:
         operands: the constants of each operand, a list for each time that a
             sum is followed, by the sum's node.
+        along_last: whether operands have their features on the last axis,
+            likewise.
         cuts: what is left of those that are cut, by the sum's node.
         gone: nodes that nothing reads any more.
         channels: the features to which constants are added instead, by the
@@ -45,6 +47,9 @@ class Branches:
     """
 
     operands: dict[int, list[list[np.ndarray]]] = dataclasses.field(
+        default_factory=dict
+    )
+    along_last: dict[int, list[list[bool]]] = dataclasses.field(
         default_factory=dict
     )
     cuts: dict[int, Cut] = dataclasses.field(default_factory=dict)
@@ -55,6 +60,8 @@ class Branches:
         """Notes what the operands of a sum are, each time it is followed."""
         rows = [_constants_last(one) for one in inputs]
         self.operands.setdefault(id(node), []).append(rows)
+        last = [one is not None and one.axis == LAST for one in inputs]
+        self.along_last.setdefault(id(node), []).append(last)
 
     def find(self, flavor: flavors.Flavor, models: Sequence[Any]) -> bool:
         """Decides which sums of models are cut; returns whether any are."""
@@ -129,6 +136,9 @@ class Branches:
         ]
         kept = [at for at, is_fixed in enumerate(fixed) if not is_fixed]
         if len(kept) != 1 or not like[kept[0]]:
+            return None
+        if not all(one[kept[0]] for one in self.along_last[id(node)]):
+            # Its channels are not those to which the constants are added.
             return None
         constants = [one for one in added if not np.isnan(one).any()]
         return Cut(kept, np.sum(constants, axis=0))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tf_rigl.accounting.mac_rules import UNKNOWN_SIZE
 from tf_rigl.accounting.model_profile import FLOPS_PER_MAC
 from tf_rigl.accounting.model_profile import ModelProfile
 from tf_rigl.accounting.profile import profile
@@ -41,9 +42,14 @@ class ChannelCosts:
         """Takes a model and its plans.
 
         Raises:
-            ValueError: if the model leaves sizes open, such as that of images.
+            ValueError: if the model cannot be called without more inputs.
         """
         found = profile(model)
+        # Layers that are not counted, since sizes of images or numbers of time
+        # steps are open.
+        self.open_layers = [
+            one.path for one in found.uncounted if one.reason == UNKNOWN_SIZE
+        ]
         self._weights = list(_weights(model, plans, found))
         self._products = list(_products(plans, found))
 

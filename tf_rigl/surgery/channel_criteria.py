@@ -31,6 +31,10 @@ NAMES = (
     "fpgm",
     "random",
 )
+_NO_BATCH = (
+    "`data` must hold at least one batch. Received: none. An iterator that has "
+    "been used up has no more; pass a list or a dataset."
+)
 # Those whose scores of different layers have one unit, so that a global scope
 # compares them as they are.
 _OF_ONE_UNIT = ("bn_scale", "taylor", "apoz", "random")
@@ -138,6 +142,12 @@ def _check_data(criterion: Any, data: Any) -> None:
             f"The criterion {criterion!r} needs `data`. Received: data=None. "
             "Pass batches of inputs and labels, such as `dataset.take(10)`."
         )
+    if not isinstance(data, Iterable) or hasattr(data, "shape"):
+        raise TypeError(
+            "`data` must be batches of inputs and labels, such as "
+            f"`dataset.take(10)`. Received: data of {type(data)}. Pass a list "
+            "of pairs of arrays."
+        )
 
 
 def _loss_changes(
@@ -148,10 +158,13 @@ def _loss_changes(
     A member is a normalization with γ and β or, without any, a kernel.
     """
     loss = scoring.loss or loss_gradients.compiled_loss(model)
+    if isinstance(loss, str):
+        loss = flavors.flavor_of(model).keras.losses.get(loss)
     if loss is None:
         raise ValueError(
             "The criterion 'taylor' needs gradients and so a loss. Received: "
-            "loss=None. Compile the model or pass a loss function."
+            f"loss=None and a model compiled with {_compiled_loss(model)}. "
+            "Pass a function of labels and outputs."
         )
 
     parts = [list(_taylor_parts(group)) for group in groups]
@@ -162,7 +175,9 @@ def _loss_changes(
         [np.zeros(group.channels) for _ in some]
         for group, some in zip(groups, parts, strict=True)
     ]
+    batches = 0
     for batch in scoring.data or ():
+        batches += 1
         found = loss_gradients.gradients_of(model, variables, [batch], loss)
         gradients = iter(found)
         for own, some in zip(sums, parts, strict=True):
@@ -173,7 +188,14 @@ def _loss_changes(
                         for one in part
                     ]
                 )
+    if not batches:
+        raise ValueError(_NO_BATCH)
     return sums
+
+
+def _compiled_loss(model: Any) -> str:
+    loss = getattr(model, "loss", None)
+    return "no loss" if loss is None else f"loss={loss!r}"
 
 
 def _taylor_parts(group: ChannelGroup) -> Iterator[list[Any]]:
@@ -256,7 +278,7 @@ def _mean_inputs(
             model(tf.nest.map_structure(tf.convert_to_tensor, inputs))
 
     if not all(counts.values()):
-        raise ValueError("`data` must hold at least one batch. Received: none.")
+        raise ValueError(_NO_BATCH)
     return [sums[key] / counts[key] for key in sums]
 
 

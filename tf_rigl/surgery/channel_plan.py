@@ -306,6 +306,11 @@ class ChannelAnalysis:
         roots = self.graph.roots()
         own = np.zeros(len(roots), bool)
         own[roots[plan.outputs[self.needed[plan.outputs]]]] = True
+        for other in self.of.values():
+            if other.selects:
+                # Its channels are kept for the sake of these.
+                read = own[roots[other.inputs]] & self.needed[other.outputs]
+                own[roots[other.outputs[read]]] = True
         return tuple(
             dict.fromkeys(
                 reason

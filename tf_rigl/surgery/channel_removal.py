@@ -93,6 +93,10 @@ def _removable(plans: ChannelAnalysis, chosen: np.ndarray) -> np.ndarray:
                 stays[roots[channels]] = True
                 why = _why(plan.path, connections, rows)
                 plans.reasons.append((channels, why))
+        last = plans.graph.emptied(~removed)
+        if last:
+            stays[roots[last]] = True
+            plans.reasons.append((np.array(last), "the last one of a part"))
         for channels, why in bias_axes.must_stay(plans, ~removed):
             stays[roots[channels]] = True
             plans.reasons.append((channels, why))

@@ -144,6 +144,12 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     ),
 }
 
+# Layers that leave time steps out which a mask names; constants stay.
+_TAKE_MASK = (
+    "Bidirectional BatchNormalization GRU GlobalAveragePooling1D LSTM "
+    "SimpleRNN TimeDistributed"
+).split()
+
 # Functions that treat each feature by itself, by their names in TensorFlow.
 _ELEMENTWISE = (
     "__operators__.add __operators__.sub __operators__.truediv abs add "
@@ -283,6 +289,11 @@ def row_of(layer: Any) -> ChannelRule | None:
 def options_of(layer: Any) -> tuple[str, ...]:
     """Returns the arguments with which a layer may be called."""
     return OPTIONS.get(_name_of(layer), ())
+
+
+def takes_mask(layer: Any) -> bool:
+    """Returns whether a layer may be called with a mask of time steps."""
+    return _name_of(layer) in _TAKE_MASK
 
 
 def _name_of(layer: Any) -> str:

@@ -75,6 +75,11 @@ def one_target(**targets: Any) -> tuple[str, Any]:
         checks.check_fraction(name, value, "the share of channels to remove")
     if name in ("parameters", "flops"):
         checks.check_positive(name, value)
+    if name in ("widths", "masks") and not isinstance(value, Mapping):
+        raise TypeError(
+            f"`{name}` must be a dictionary by the paths of layers. Received: "
+            f"{name}={value!r}."
+        )
     return name, value
 
 
@@ -175,6 +180,13 @@ def by_masks(request: Request, masks: Mapping[str, Any]) -> Removed:
 def _reach_budget(model: Any, request: Request, name: str, most: int) -> Any:
     """Makes the largest model within a budget, by bisection of the ratio."""
     costs = request.costs or ChannelCosts(model, request.plans)
+    if name == "flops" and costs.open_layers:
+        raise ValueError(
+            "A budget of FLOPs needs a model of known sizes. Received: flops="
+            f"{most} for {model.name!r}, whose inputs leave those of "
+            f"{costs.open_layers[:3]} open. Build it with the sizes of images "
+            "and the number of time steps, or pass `parameters`."
+        )
     cost = costs.parameters if name == "parameters" else costs.flops
     sizes = [request.groups[index].channels for index in request.free]
     steps = channel_selection.ratios(

@@ -12,6 +12,8 @@ import numpy as np
 
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.surgery import kernels
+from tf_rigl.surgery.channel_plan import CONSTANT
+from tf_rigl.surgery.channel_plan import Axes
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_plan import Count
 from tf_rigl.surgery.features import FIRST
@@ -70,16 +72,20 @@ def batch_normalization(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def prelu(plans: ChannelAnalysis, call: Call) -> Features:
-    """Follows PReLU; constants stay only if all positions share slopes."""
+    """Follows PReLU; zeros stay zeros.
+
+    Other constants stay constants where all positions share slopes.
+    """
     slopes = plans.value(call.layer, "alpha")
     features = call.only_input()
-    count = slopes.shape[0 if call.axis == FIRST else -1]
-    if count != len(features.channels):
+    axis = 0 if call.axis == FIRST else slopes.ndim - 1
+    if slopes.shape[axis] != len(features.channels):
         raise Untrackable("its slopes are shared by channels")
-    scaled = _scale(plans, call, features.channels)
-    if slopes.size == count:
-        return scaled
-    return varying(scaled.channels)
+    if slopes.size == slopes.shape[axis]:
+        return _scale(plans, call, features.channels)
+    axes: dict[str, Axes] = {"alpha": {axis: features.channels}}
+    plans.add(call, features.channels, features.channels, axes)
+    return Features(features.channels, features.zeros())
 
 
 def depthwise_convolution(plans: ChannelAnalysis, call: Call) -> Features:
@@ -128,7 +134,11 @@ def up_sampling(plans: ChannelAnalysis, call: Call) -> Features:
 def zero_padding(plans: ChannelAnalysis, call: Call) -> Features:
     """Follows ZeroPadding; of the constants, only zeros stay constant."""
     features = pooling(plans, call)
-    return Features(features.channels, features.zeros())
+    zeros = features.zeros()
+    lost = np.isnan(zeros) & ~np.isnan(features.constants)
+    why = f"{CONSTANT} {call.path} pads with zeros"
+    plans.reasons.append((features.channels[lost], why))
+    return Features(features.channels, zeros)
 
 
 def permute(plans: ChannelAnalysis, call: Call) -> Features:

@@ -6,6 +6,7 @@ their intermediate results, for the cut values, and for their copy as a tensor.
 """
 
 import math
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
@@ -25,9 +26,11 @@ Kept = Mapping[int, np.ndarray]  # by the axis, the indices of what is left
 def start_at_zero(
     flavor: flavors.Flavor, layer: Any, config: dict[str, Any]
 ) -> None:
-    """Lets the large weights of a new layer start without random values.
+    """Lets weights of a new layer start at zero that are large or that fit.
 
-    `config` is that of the new layer; see `restore_initializers`.
+    Large ones would take random values, and a constant array, such as an
+    embedding from a file, has the shape of the old weight. `config` is that of
+    the new layer; see `restore_initializers`.
     """
     zeros = flavor.keras.initializers.Zeros()
     for name in _initializers(layer):
@@ -36,11 +39,19 @@ def start_at_zero(
             config[name] = serialized
 
 
-def restore_initializers(old: Any, new: Any) -> None:
-    """Gives a new layer the initializers of the old one."""
+def restore_initializers(
+    old: Any, new: Any, cut: Callable[[str, np.ndarray], np.ndarray]
+) -> None:
+    """Gives a new layer the initializers of the old one.
+
+    `cut` returns what is left of an array of a weight's shape, by its name.
+    """
     for name in _initializers(old):
         initializer = getattr(old, name)
-        if hasattr(initializer, "get_config"):
+        if _holds_array(initializer):
+            value = cut(name.removesuffix(_INITIALIZER), initializer.value)
+            initializer = type(initializer)(value)
+        elif hasattr(initializer, "get_config"):
             # As read from a configuration, with a random seed of its own.
             initializer = type(initializer).from_config(
                 initializer.get_config()
@@ -49,7 +60,7 @@ def restore_initializers(old: Any, new: Any) -> None:
 
 
 def _initializers(layer: Any) -> Iterator[str]:
-    """Yields the attributes of a layer that initialize large weights.
+    """Yields the attributes of a layer that initialize such weights.
 
     A class of the user may expect initializers of its own.
     """
@@ -57,8 +68,13 @@ def _initializers(layer: Any) -> Iterator[str]:
         return
     for name in [one for one in vars(layer) if one.endswith(_INITIALIZER)]:
         weight = getattr(layer, name.removesuffix(_INITIALIZER), None)
-        if math.prod(getattr(weight, "shape", (0,))) >= _LARGE:
+        is_large = math.prod(getattr(weight, "shape", (0,))) >= _LARGE
+        if is_large or _holds_array(getattr(layer, name)):
             yield name
+
+
+def _holds_array(initializer: Any) -> bool:
+    return np.ndim(getattr(initializer, "value", 0)) > 0
 
 
 def parts(value: np.ndarray, kept: Kept) -> Iterator[np.ndarray]:

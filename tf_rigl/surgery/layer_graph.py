@@ -42,13 +42,24 @@ def arguments_of(node: Any) -> tuple[Any, Any]:
     return arguments.args, arguments.kwargs
 
 
+def mask_of(node: Any) -> Any:
+    """Returns the tensor that a call is given as `mask`, None without.
+
+    Keras 3 passes the mask of a tensor, as `Embedding` makes it, by itself.
+    """
+    return None if node.is_input else arguments_of(node)[1].get("mask")
+
+
 def placed_arguments(node: Any, tensors: list[Any]) -> tuple[Any, Any]:
-    """Returns the arguments of a call with operands in the place of tensors."""
+    """Returns the arguments of a call with operands in the place of tensors.
+
+    In the place of symbolic tensors that are not given, such as masks, is None.
+    """
     if node.is_input:
         return (), {}
-    places: dict[int, Operand] = {}
-    for index, tensor in enumerate(tensors):
-        places.setdefault(id(tensor), Operand(index))
+    places: dict[int, Operand | None] = dict.fromkeys(map(id, inputs_of(node)))
+    for index, tensor in reversed(list(enumerate(tensors))):
+        places[id(tensor)] = Operand(index)
     placed: tuple[Any, Any] = tf.nest.map_structure(
         lambda value: places.get(id(value), value), arguments_of(node)
     )
@@ -64,9 +75,15 @@ def explicit_slices(network: Any) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for node in nodes_of(network):
             if type(layer_of(node)).__name__ == "SlicingOpLambda":
-                given = tensor, key = node.call_args
-                node.call_args = tensor, _explicit(key, len(tensor.shape))
-                stack.callback(setattr, node, "call_args", given)
+                args, kwargs = node.call_args, node.call_kwargs
+                rank = len(args[0].shape)
+                if len(args) > 1:
+                    node.call_args = args[0], _explicit(args[1], rank)
+                else:  # as read from a configuration
+                    key = _explicit(kwargs["slice_spec"], rank)
+                    node.call_kwargs = {**kwargs, "slice_spec": key}
+                stack.callback(setattr, node, "call_args", args)
+                stack.callback(setattr, node, "call_kwargs", kwargs)
         yield
 
 
@@ -85,11 +102,21 @@ def can_be_edited(flavor: flavors.Flavor, model: Any) -> bool:
     """Returns whether layers can be inserted into a model, or left out.
 
     A sequential model is a list of layers, without operations, and the layers
-    of the new model are found by their names.
+    of the new model are found by their names. Masks of time steps reach a layer
+    by those in front of it.
     """
-    if isinstance(model, flavor.keras.Sequential):
+    if isinstance(model, flavor.keras.Sequential) or _has_masks(model):
         return False
     return all(map(takes_name, model.layers))
+
+
+def _has_masks(model: Any) -> bool:
+    """Returns whether any tensor has a mask, as `Embedding` may give it."""
+    return any(
+        getattr(tensor, "_keras_mask", None) is not None
+        for node in nodes_of(network_of(model))
+        for tensor in tf.nest.flatten(node.output_tensors)
+    )
 
 
 def takes_name(layer: Any) -> bool:

@@ -96,13 +96,16 @@ def expansion(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def squeezing(plans: ChannelAnalysis, call: Call) -> Features:
-    """Follows `squeeze` of axes other than the last."""
+    """Follows `squeeze` of named axes other than the last.
+
+    Without names, it would also drop the channels once there is only one.
+    """
     del plans
     features = call.only_input()
     axis = _argument(call, "axis", 1, None)
     shape = call.input_shapes[0]
     axes = from_the_front(axis, len(shape))
-    if len(shape) - 1 in axes or (not axes and shape[-1] == 1):
+    if len(shape) - 1 in axes or not axes:
         raise Untrackable(f"axis={axis}")
     return features
 

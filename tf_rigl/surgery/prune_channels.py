@@ -146,8 +146,8 @@ def prune_channels(
         round_to: the numbers of channels left are rounded up to a multiple of
             it, or to all of them.
         data: batches `(inputs, labels)` for taylor, activation and apoz.
-        loss: a function of labels and outputs for taylor; by default the loss
-            that the model was compiled with.
+        loss: a function of labels and outputs for taylor, or the name of one
+            of Keras; by default the loss that the model was compiled with.
         seed: the seed of random scores.
         widths: the number of channels to keep, by the path of a layer; heads
             of attention by that of a projection, such as "mha/value". All
@@ -171,7 +171,8 @@ def prune_channels(
         outputs and without masks, and a `ChannelReport`.
 
     Raises:
-        TypeError: if `model` is a model of neither Keras.
+        TypeError: if `model` is a model of neither Keras, or an argument has
+            another type.
         ValueError: if the model is subclassed, not built or without channels
             that may be removed; if not exactly one target is given; if a
             target cannot be reached; if a criterion or path is unknown; if
@@ -221,7 +222,7 @@ def prune_channels(
     rows = tuple(shrink.layer_rows(model, smaller, plans))
     whole = np.zeros(len(plans.needed), bool)
     macs, macs_left = (
-        None if costs is None else costs.macs(removed)
+        None if costs is None or costs.open_layers else costs.macs(removed)
         for removed in (whole, ~plans.needed)
     )
     kept = {

@@ -2,7 +2,6 @@
 
 import contextlib
 import tempfile
-import types
 from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +12,7 @@ import tensorflow as tf
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.masking import tree
+from tf_rigl.surgery import custom_objects
 from tf_rigl.surgery import functional_config
 from tf_rigl.surgery import large_weights
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
@@ -36,7 +36,10 @@ def rebuild(model: Any, plans: ChannelAnalysis) -> Any:
     flavor = plans.flavor
     saving = flavor.keras.saving
 
-    with _written_plainly(flavor, model):
+    with (
+        _written_plainly(flavor, model),
+        custom_objects.named_apart(flavor, model) as own,
+    ):
         serialized = {
             **saving.serialize_keras_object(model),
             "config": model.get_config(),
@@ -46,7 +49,7 @@ def rebuild(model: Any, plans: ChannelAnalysis) -> Any:
         _resize(model, serialized["config"], plans)
         smaller = saving.deserialize_keras_object(
             serialized,
-            custom_objects=_custom_objects(flavor, model),
+            custom_objects=own,
             # Safe, since the configuration does not come from a file.
             safe_mode=False,
         )
@@ -206,8 +209,7 @@ def _fill(model: Any, smaller: Any, plans: ChannelAnalysis) -> None:
             for name, variable in after.items():
                 source = before.get(name)
                 _fill_weight(plan, name, source, flavor.raw(variable), plans)
-        large_weights.restore_initializers(old, new)
-        _copy_assets(layers_below(flavor, old), layers_below(flavor, new))
+        _restore_rest(old, new, plan, plans)
 
 
 def _fill_weight(
@@ -240,9 +242,36 @@ def _fill_weight(
         variable.assign(cut(plan, name, read(plans.flavor, source), plans))
 
 
+def _restore_rest(
+    old: Any, new: Any, plan: LayerPlan | None, plans: ChannelAnalysis
+) -> None:
+    """Gives a new layer what the old one has beside its weights."""
+
+    def left(name: str, value: np.ndarray) -> np.ndarray:
+        value = np.asarray(value)
+        return value if plan is None else cut(plan, name, value, plans)
+
+    large_weights.restore_initializers(old, new, left)
+    before, after = (layers_below(plans.flavor, one) for one in (old, new))
+    _copy_assets(before, after)
+    for layer in after:
+        if type(layer).__name__ == "Normalization":
+            # Makes what it computes with of the weights that it has now.
+            layer.finalize_state()
+
+
+def _copy_frequencies(old: Any, new: Any) -> None:
+    """Copies the weights of "tf_idf", which Keras 3 counts as no weights."""
+    if hasattr(old, "idf_weights_const"):
+        store: dict[str, np.ndarray] = {}
+        old.save_own_variables(store)
+        new.load_own_variables(store)
+
+
 def _copy_assets(before: Sequence[Any], after: Sequence[Any]) -> None:
     """Copies what layers keep beside weights: the vocabularies of `adapt`."""
     for old, new in zip(before, after, strict=True):
+        _copy_frequencies(*(getattr(x, "_lookup_layer", x) for x in (old, new)))
         if hasattr(old, "save_assets"):
             with tempfile.TemporaryDirectory() as folder:
                 old.save_assets(folder)
@@ -300,35 +329,3 @@ def _matched(
         return
     for layer in before:
         yield layer, named.get(layer.name)
-
-
-def _custom_objects(flavor: flavors.Flavor, model: Any) -> dict[str, Any]:
-    """Collects the user's classes and functions in a model, by name.
-
-    They need not be registered: classes of layers, and the functions and the
-    classes of objects in their attributes, such as regularizers.
-    """
-    found: dict[str, Any] = {}
-    for node in tree.walk(flavor, model):
-        values: list[Any] = [flavors.plain_class(node.layer)]
-        for value in vars(node.layer).values():
-            if isinstance(value, types.FunctionType):
-                values.append(value)
-            elif hasattr(value, "get_config"):
-                values.append(flavors.plain_class(value))
-        found.update(
-            (value.__name__, value)
-            for value in values
-            if not _is_exported(value)
-        )
-    return found
-
-
-def _is_exported(value: Any) -> bool:
-    """Returns whether Keras finds a class or function of its own by name.
-
-    Keras 2 does not find the layers of its applications.
-    """
-    if not flavors.is_of_keras(value):
-        return False
-    return ".applications." not in value.__module__

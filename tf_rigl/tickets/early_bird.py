@@ -85,8 +85,12 @@ class EarlyBird(ModelCallback):
         path: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__()
-        checks.check_sparsity(ratio, "ratio")
-        checks.check_above_zero("ratio", ratio)
+        checks.check_fraction("ratio", ratio, "the fraction to prune")
+        if ratio in (0, 1):
+            raise ValueError(
+                "`ratio` must leave and prune channels, in (0, 1). Received: "
+                f"ratio={ratio}. For half of the channels pass 0.5."
+            )
         checks.check_fraction(
             "threshold", threshold, "a fraction of the channels"
         )
