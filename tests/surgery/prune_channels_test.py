@@ -203,6 +203,15 @@ def test_layers_that_mix_channels_are_named(keras):
             {"ratio": 0.5, "criterion": lambda g: np.full(g.channels, np.nan)},
             "Scores must be finite.*'first'",
         ),
+        (
+            {"ratio": 0.5, "criterion": lambda group: "all"},
+            r"one score a channel, numbers.*\(group\)='all' for 'first'",
+        ),
+        (
+            {"ratio": 0.5, "criterion": "random", "seed": -1},
+            "`seed` must be at least 0",
+        ),
+        ({"masks": {"first": [[1], [1, 2]]}}, r"bool array.*\[\[1\], \[1, 2"),
         ({"parameters": 9}, r"within the budget.*parameters=9, but.* 56 are"),
         ({"flops": 9}, r"within the budget.*flops=9, but.* 2\d+ are left"),
         ({"widths": {"third": 3}}, r"`widths` must name.*'third'"),

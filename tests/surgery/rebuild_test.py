@@ -1,5 +1,7 @@
 """What a smaller model keeps of the given one beside its weights."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -92,7 +94,7 @@ def layer_class(keras, factor):
         ],
         lambda keras: [layer_class(keras, 2.0)(), layer_class(keras, 9.0)()],
     ],
-    ids=["functions", "name", "lambdas", "layers", "global", "classes"],
+    ids=("functions name lambdas layers global classes".split()),
 )
 def test_functions_and_classes_of_one_name(keras, make):
     """Each stays what it is, and keeps its name."""
@@ -113,6 +115,16 @@ def test_functions_and_classes_of_one_name(keras, make):
     assert [type(one).__name__ for one in small.layers] == names
     assert relu.__name__ == "relu"
     assert tf_rigl.prune_channels(model, 0.5).report.rows[0].units_left == 3
+
+
+@training.one_keras("tf_keras")
+def test_partial_functions_are_an_error(keras):
+    act = functools.partial(tf.clip_by_value, clip_value_min=0)
+    layer = keras.layers.Dense(4, name="a")
+    model = support.chain(keras, (4,), layer, keras.layers.Dense(2))
+    layer.activation = act
+    with pytest.raises(ValueError, match=r"partial.*activation=.* of 'a'"):
+        tf_rigl.shrink(model)
 
 
 def test_initial_values_that_are_arrays(keras, tmp_path):

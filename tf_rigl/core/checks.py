@@ -37,11 +37,11 @@ def check_at_least(
     name: str, value: float, least: float, meaning: str = "", unit: str = ""
 ) -> None:
     """Raises a ValueError unless value >= least; `meaning` describes it."""
-    if not value >= least:
+    if not isinstance(value, numbers.Real) or not value >= least:
         what = f"is {meaning} and must" if meaning else "must"
         raise ValueError(
             f"`{name}` {what} be at least {least}{unit}. "
-            f"Received: {name}={value}."
+            f"Received: {name}={value!r}."
         )
 
 
@@ -56,9 +56,9 @@ def check_integer(name: str, value: int, meaning: str) -> None:
 
 def check_above_zero(name: str, value: float) -> None:
     """Raises a ValueError unless value > 0."""
-    if not value > 0:
+    if not isinstance(value, numbers.Real) or not value > 0:
         raise ValueError(
-            f"`{name}` must be greater than 0. Received: {name}={value}."
+            f"`{name}` must be greater than 0. Received: {name}={value!r}."
         )
 
 

@@ -13,7 +13,9 @@ import tensorflow as tf
 
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.core import channel_scores
+from tf_rigl.core.checks import check_at_least
 from tf_rigl.core.checks import check_choice
+from tf_rigl.core.checks import check_integer
 from tf_rigl.surgery.channel_groups import ChannelGroup
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_plan import LayerPlan
@@ -56,6 +58,8 @@ class Scoring:
             check_choice("criterion", self.criterion, NAMES)
         check_choice("reduce", self.reduce, channel_scores.REDUCTIONS)
         check_choice("normalize", self.normalize, ("auto", "mean", None))
+        check_integer("seed", self.seed, "of random scores")
+        check_at_least("seed", self.seed, 0)
         if self.criterion in ("taylor", "activation", "apoz"):
             _check_data(self.criterion, self.data)
 
@@ -112,7 +116,13 @@ def score_groups(
 
 
 def _as_scores(group: ChannelGroup, given: Any) -> np.ndarray:
-    scores = np.asarray(given, np.float64)
+    try:
+        scores = np.asarray(given, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "A criterion must return one score a channel, numbers. Received: "
+            f"criterion(group)={given!r} for {group.name!r}."
+        ) from error
     if scores.shape != (group.channels,):
         raise ValueError(
             "A criterion must return one score a channel. Received: "

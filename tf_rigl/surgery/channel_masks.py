@@ -45,7 +45,13 @@ def find(
     layers = {plan.path: plan for plan in plans.of.values() if plan.axes}
     weights = _weights(plans)
     for path, mask in masks.items():
-        mask = np.asarray(mask)
+        try:
+            mask = np.asarray(mask)
+        except ValueError as error:
+            raise ValueError(
+                "A mask must be a bool array. Received: "
+                f"masks[{path!r}]={mask!r}."
+            ) from error
         if path in layers:
             channels = layers[path].outputs
         elif path in weights:

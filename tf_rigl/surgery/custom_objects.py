@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import functools
 import types
 from collections.abc import Iterator
 from typing import Any
@@ -23,6 +24,9 @@ def named_apart(flavor: flavors.Flavor, model: Any) -> Iterator[dict[str, Any]]:
     Yields:
         The classes and functions by name, as `custom_objects`. They need not be
         registered.
+
+    Raises:
+        ValueError: if Keras cannot write a function.
     """
     found = _found(flavor, model)
     times = collections.Counter(value.__name__ for value in found)
@@ -45,7 +49,13 @@ def _found(flavor: flavors.Flavor, model: Any) -> list[Any]:
     found: list[Any] = []
     for node in tree.walk(flavor, model):
         found.append(flavors.plain_class(node.layer))
-        for value in vars(node.layer).values():
+        for attribute, value in vars(node.layer).items():
+            if isinstance(value, functools.partial):
+                raise ValueError(
+                    "Keras can't write a partial function, and so makes no "
+                    f"smaller layer with it. Received: {attribute}={value} of "
+                    f"{node.layer.name!r}. Define a function that calls it."
+                )
             if isinstance(value, types.FunctionType):
                 found.append(value)
             elif hasattr(value, "get_config"):
