@@ -12,7 +12,8 @@ from tf_rigl.masking.mask_store import ATTRIBUTE
 # Beyond all calls of `fit`.
 ALGORITHM = tf_rigl.RigL(stop_step=100, update_interval=2)
 SLOW = (
-    "sequential recurrent transformer subclassed_unbuilt time_distributed"
+    "sequential recurrent transformer subclassed_unbuilt time_distributed "
+    "convolutions_3d"
 ).split()
 
 

@@ -36,7 +36,9 @@ def library(name, flavor):
 # Variants of a method, whose other tests are fast.
 SLOW = (
     "eager globally at_random of_each three_batches keeping_outputs at_once "
-    "without_ablation jaxpruner with_decay with_biases"
+    "without_ablation jaxpruner with_decay with_biases grown_gradient "
+    "grown_initial slot_scale trains_every redistributing mest_soft rescaled "
+    "set_itop"
 ).split()
 
 

@@ -83,7 +83,7 @@ def flavor_of_row(name, every):
 SLOW = (
     "snfs_redistribute rigl_shuffled rigl_block rigl_options rigl_initial "
     "snip_weight ste_global supermask_rescaled pruning_random rigl_tf1 "
-    "granet_block pruning_channel"
+    "granet_block pruning_channel pruning_global one_shot granet mest"
 ).split()
 
 

@@ -50,7 +50,8 @@ def _found(flavor: flavors.Flavor, model: Any) -> list[Any]:
     for node in tree.walk(flavor, model):
         found.append(flavors.plain_class(node.layer))
         for attribute, value in vars(node.layer).items():
-            if isinstance(value, functools.partial):
+            is_function = attribute.endswith("activation")
+            if is_function and isinstance(value, functools.partial):
                 raise ValueError(
                     "Keras can't write a partial function, and so makes no "
                     f"smaller layer with it. Received: {attribute}={value} of "
