@@ -313,3 +313,16 @@ def test_errors(keras):
         shrink(zoo.sequential(keras), compiled=True)
     with pytest.raises(TypeError, match="must be a Keras model"):
         shrink(keras.layers.Dense(3))
+
+
+@training.one_keras("tf_keras")
+def test_quantized_layers_are_an_error(keras):
+    if keras.__name__ == "keras":
+        pytest.skip("TFMOT quantizes tf_keras models")
+    model = support.chain(
+        keras, (4,), keras.layers.Dense(6, name="a"), keras.layers.Dense(2)
+    )
+    model = tf_rigl.quantize_aware(model)
+    for cut in (shrink, lambda one: tf_rigl.prune_channels(one, 0.5)):
+        with pytest.raises(ValueError, match=r"quant_a'.*Cut the model first"):
+            cut(model)

@@ -38,6 +38,18 @@ def check(model: Any, factors: bool = False) -> None:
             "`tf_rigl.strip(model)` first, which makes layers of them."
         )
 
+    quantized = [
+        layer.name
+        for layer in model.layers
+        if type(layer).__name__.startswith("Quantize")
+    ]
+    if quantized:
+        raise ValueError(
+            "Channels are those of plain layers. Received: "
+            f"model={model.name!r}, in which TFMOT rounds the weights of "
+            f"{quantized[:3]}. Cut the model first, then quantize what is left."
+        )
+
     if not hasattr(analysis.network_of(model), "_nodes_by_depth"):
         raise ValueError(
             "A sequential model must know the shape of its input. "
