@@ -81,7 +81,7 @@ def _weights(plans: ChannelAnalysis) -> dict[str, tuple[LayerPlan, str]]:
         names = {id(variable): name for name, variable in own.items()}
         paths = {name: name for name in own}
         for site in tree.sites(plans.flavor, plan.layer):
-            paths[site.path] = names[id(site.variable)]
+            paths[site.path] = names.get(id(site.variable), "")
         found.update(
             (f"{plan.path}/{path}", (plan, name))
             for path, name in paths.items()
