@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tf_rigl
 from tests import support as training
@@ -255,6 +256,13 @@ def test_errors(options, match):
             {"ratio": 0.5, "criterion": "taylor", "data": 5, "loss": "mse"},
             "`data` must be batches.*'int'",
         ),
+        (
+            {
+                **{"ratio": 0.5, "criterion": "activation"},
+                "data": (np.ones((3, 6, 6, 3)), np.ones((3, 5))),
+            },
+            "`data` must be batches.*'tuple'.*list of pairs",
+        ),
     ],
 )
 def test_errors_of_types(options, match):
@@ -275,6 +283,31 @@ def test_numbers_of_numpy_and_losses_by_name(keras):
         loss="mse",
     )
     assert pruning.left(report) == {"first": 4, "second": 8, "out": 5}
+
+
+def test_losses_of_several_outputs(keras):
+    layers = keras.layers
+    inputs = keras.Input((4,))
+    hidden = layers.Dense(6, name="a")(inputs)
+    outputs = [layers.Dense(2, name=name)(hidden) for name in ("b", "c")]
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", "mse")
+    labels = np.ones((3, 2), "float32")
+    options = {
+        "criterion": "taylor",
+        "data": [(support.example(model), (labels, labels))],
+    }
+    with pytest.raises(ValueError, match=r"`loss` of all.*\['b', 'c'\]"):
+        tf_rigl.prune_channels(model, 0.5, **options)
+
+    def loss(labels, outputs):
+        return sum(
+            tf.reduce_mean(tf.square(one - other))
+            for one, other in zip(labels, outputs, strict=True)
+        )
+
+    _, report = tf_rigl.prune_channels(model, 0.5, **options, loss=loss)
+    assert pruning.left(report) == {"a": 3, "b": 2, "c": 2}
 
 
 @training.one_keras("keras")

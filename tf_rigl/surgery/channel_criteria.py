@@ -152,7 +152,10 @@ def _check_data(criterion: Any, data: Any) -> None:
             f"The criterion {criterion!r} needs `data`. Received: data=None. "
             "Pass batches of inputs and labels, such as `dataset.take(10)`."
         )
-    if not isinstance(data, Iterable) or hasattr(data, "shape"):
+    is_pair = isinstance(data, tuple) and all(
+        hasattr(one, "shape") for one in data
+    )
+    if is_pair or not isinstance(data, Iterable) or hasattr(data, "shape"):
         raise TypeError(
             "`data` must be batches of inputs and labels, such as "
             f"`dataset.take(10)`. Received: data of {type(data)}. Pass a list "
@@ -167,6 +170,13 @@ def _loss_changes(
 
     A member is a normalization with γ and β or, without any, a kernel.
     """
+    if scoring.loss is None and len(model.outputs) > 1:
+        raise ValueError(
+            "A model of several outputs needs a `loss` of all of them. "
+            f"Received: loss=None for {model.name!r} with outputs "
+            f"{model.output_names}. Pass a function of labels and outputs that "
+            "adds up their losses."
+        )
     loss = scoring.loss or loss_gradients.compiled_loss(model)
     if isinstance(loss, str):
         loss = flavors.flavor_of(model).keras.losses.get(loss)
