@@ -155,11 +155,8 @@ class ChannelGraph:
         Args:
             needed: bool [channels], with equal values for tied ones.
         """
-        return [
-            int(channels[np.argmax(needed[near])])
-            for channels, near in self._groups
-            if not needed[channels].any()
-        ]
+        found = (self._missing(group, needed) for group in self._groups)
+        return [root for root in found if root is not None]
 
     def roots(self) -> Channels:
         """Returns the lowest channel of each channel's group of tied ones."""
@@ -181,12 +178,20 @@ class ChannelGraph:
             read.followed = None
         self._follow(roots, needed)
 
-        for channels, near in self._groups:
-            if not needed[roots[channels]].any():
-                first = int(np.argmax(needed[roots[near]]))
-                needed[roots[channels[first]]] = True
+        for group in self._groups:
+            missing = self._missing(group, needed)
+            if missing is not None:
+                needed[missing] = True
                 self._follow(roots, needed)
         return needed[roots]
+
+    def _missing(self, group: _Group, needed: np.ndarray) -> int | None:
+        """Returns the root to keep of a group; None if any is needed."""
+        roots = self.roots()
+        if needed[roots[group.channels]].any():
+            return None
+        first = np.argmax(needed[roots[group.near]])
+        return int(roots[group.channels[first]])
 
     def _follow(self, roots: Channels, needed: np.ndarray) -> None:
         """Marks everything that needed channels read until nothing changes.

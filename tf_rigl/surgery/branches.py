@@ -36,20 +36,15 @@ class Branches:
     """The sums of a model and what becomes of them.
 
     Attributes:
-        operands: the constants of each operand, a list for each time that a
-            sum is followed, by the sum's node.
-        along_last: whether operands have their features on the last axis,
-            likewise.
+        operands: the features of the operands, for each time that a sum is
+            followed, by the sum's node.
         cuts: what is left of those that are cut, by the sum's node.
         gone: nodes that nothing reads any more.
         channels: the features to which constants are added instead, by the
             sum's node.
     """
 
-    operands: dict[int, list[list[np.ndarray]]] = dataclasses.field(
-        default_factory=dict
-    )
-    along_last: dict[int, list[list[bool]]] = dataclasses.field(
+    operands: dict[int, list[Sequence[Features | None]]] = dataclasses.field(
         default_factory=dict
     )
     cuts: dict[int, Cut] = dataclasses.field(default_factory=dict)
@@ -58,10 +53,7 @@ class Branches:
 
     def note(self, node: Any, inputs: Sequence[Features | None]) -> None:
         """Notes what the operands of a sum are, each time it is followed."""
-        rows = [_constants_last(one) for one in inputs]
-        self.operands.setdefault(id(node), []).append(rows)
-        last = [one is not None and one.axis == LAST for one in inputs]
-        self.along_last.setdefault(id(node), []).append(last)
+        self.operands.setdefault(id(node), []).append(inputs)
 
     def find(self, flavor: flavors.Flavor, models: Sequence[Any]) -> bool:
         """Decides which sums of models are cut; returns whether any are."""
@@ -120,7 +112,8 @@ class Branches:
             one.shape == output.shape and one.dtype == output.dtype
             for one in tensors
         ]
-        added = [common(rows) for rows in zip(*calls, strict=True)]
+        operands = list(zip(*calls, strict=True))
+        added = [common(list(map(_constants_last, one))) for one in operands]
 
         left = [at for at, one in enumerate(added) if one.any()]
         kept = left or [0]
@@ -137,7 +130,7 @@ class Branches:
         kept = [at for at, is_fixed in enumerate(fixed) if not is_fixed]
         if len(kept) != 1 or not like[kept[0]]:
             return None
-        if not all(one[kept[0]] for one in self.along_last[id(node)]):
+        if any(one is None or one.axis != LAST for one in operands[kept[0]]):
             # Its channels are not those to which the constants are added.
             return None
         constants = [one for one in added if not np.isnan(one).any()]

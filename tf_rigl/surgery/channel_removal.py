@@ -95,7 +95,7 @@ def _removable(plans: ChannelAnalysis, chosen: np.ndarray) -> np.ndarray:
                 plans.reasons.append((channels, why))
         last = plans.graph.emptied(~removed)
         if last:
-            stays[roots[last]] = True
+            stays[last] = True
             plans.reasons.append((np.array(last), "the last one of a part"))
         for channels, why in bias_axes.must_stay(plans, ~removed):
             stays[roots[channels]] = True

@@ -4,7 +4,6 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from rich import console as consoles
 
 import tf_rigl
@@ -117,9 +116,7 @@ class Compression:
             after, run.settings.total_epochs, large=before
         )
         pruned = self._folder.pruned(target)
-        pruned.write_masks(
-            {path: np.asarray(kept) for path, kept in found.masks.items()}
-        )
+        pruned.write_masks(found.masks)
         pruned.finish(
             {
                 "target": target.name,
