@@ -73,7 +73,7 @@ def plot_error_barriers(
     ax.set_ylabel("error")
     ax.set_xticks(np.linspace(0, 1, 6))
     ax.grid(color=figures.INK, alpha=0.15)
-    figures.name_all(fig, ax, "error between two networks")
+    figures.name_all(fig, "error between two networks")
     figures.write_png(fig, path)
 
 

@@ -153,21 +153,21 @@ def largest(items: Sequence[Any], sizes: Sequence[int], most: int) -> list[Any]:
     return [items[index] for index in sorted(order[:most])]
 
 
-def name_all(
-    fig: figure.Figure, ax: axes.Axes, title: str, narrow: bool = False
-) -> None:
-    """Adds the title, and a legend of what one of the axes shows.
+def name_all(fig: figure.Figure, title: str, narrow: bool = False) -> None:
+    """Adds the title, and a legend of what has a label in any of the axes.
 
     Args:
         fig: the figure.
-        ax: axes whose lines have labels.
         title: the title.
         narrow: whether the legend stands below instead of beside.
     """
-    handles, labels = ax.get_legend_handles_labels()
+    handles: dict[str, Any] = {}
+    for ax in fig.axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
     fig.legend(
-        handles,
-        labels,
+        handles.values(),
+        handles.keys(),
         loc="outside lower center" if narrow else "outside right center",
         ncols=3 if narrow else 1,
         frameon=False,

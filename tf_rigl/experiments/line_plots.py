@@ -4,6 +4,7 @@ Requires matplotlib: call `optional_packages.check_matplotlib` before importing
 this module.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,9 +17,12 @@ from tf_rigl.experiments import figures
 from tf_rigl.experiments.sweeps.records import Spread
 
 DOTS_PER_INCH = 150
-# Width and height in inches, of a file and of a picture in a page.
-_WIDE = (7.2, 4.8)
-_NARROW = (4.4, 3.9)
+# Width and height in inches of axes and of what stands beside or below them,
+# in a file and in a picture in a page.
+_WIDE = (4.3, 4.8)
+_BESIDE = 2.9
+_NARROW = (4.4, 3.0)
+_BELOW = 0.9
 _MOST_TICKS = 9
 
 
@@ -32,9 +36,18 @@ class Line(NamedTuple):
     continues: bool = False
 
 
+class Panel(NamedTuple):
+    """Lines that share axes."""
+
+    title: str
+    # Each has a style of its own, the same as the line of this index in other
+    # panels. Lines without points are left out.
+    lines: Sequence[Line]
+    places: Sequence[float]  # where there may be ticks, in percent
+
+
 def draw(
-    lines: Sequence[Line],
-    places: Sequence[float],
+    panels: Sequence[Panel],
     *,
     scale: float,
     axes_of: tuple[str, str],
@@ -43,28 +56,47 @@ def draw(
 ) -> figure.Figure:
     """Draws lines with bands of one standard deviation in each direction.
 
+    Panels have the same ranges and one legend.
+
     Args:
-        lines: the lines, each of which gets a style of its own.
-        places: where the horizontal axis may have ticks, in percent.
+        panels: what is drawn, at least one panel.
         scale: what values are multiplied by.
         axes_of: the names of the horizontal and the vertical axis.
         title: the title.
-        narrow: whether the figure suits a page on a telephone.
+        narrow: whether the figure suits a page on a telephone: panels stand
+            below each other instead of beside.
     """
-    fig = figures.new_figure(*(_NARROW if narrow else _WIDE))
-    ax = fig.subplots()
-    figures.apply_style(ax)
-    for number, line in enumerate(lines):
-        if line.values:
-            _draw_line(ax, line, scale, number)
-
-    _set_axis(ax, places)
+    fig, axs = _new_axes(len(panels), narrow)
     across, up = axes_of
-    ax.set_xlabel(across)
-    ax.set_ylabel(up)
-    ax.grid(color=figures.INK, alpha=0.15)
-    figures.name_all(fig, ax, title, narrow)
+    limits = _limits([place for panel in panels for place in panel.places])
+    for ax, panel in zip(axs, panels, strict=True):
+        figures.apply_style(ax)
+        for number, line in enumerate(panel.lines):
+            if line.values:
+                _draw_line(ax, line, scale, number)
+        _set_axis(ax, panel.places, limits)
+        ax.set_title(panel.title, color=figures.INK, fontsize="medium")
+        ax.set_xlabel(across)
+        ax.set_ylabel(up)
+        ax.label_outer()
+        ax.grid(color=figures.INK, alpha=0.15)
+    figures.name_all(fig, title, narrow)
     return fig
+
+
+def _new_axes(
+    count: int, narrow: bool
+) -> tuple[figure.Figure, Sequence[axes.Axes]]:
+    """Makes a figure with axes that share the vertical range."""
+    if narrow:
+        width, height = _NARROW
+        fig = figures.new_figure(width, count * height + _BELOW)
+        axs = fig.subplots(count, 1, sharey=True, squeeze=False)
+    else:
+        width, height = _WIDE
+        fig = figures.new_figure(count * width + _BESIDE, height)
+        axs = fig.subplots(1, count, sharey=True, squeeze=False)
+    return fig, list(axs.ravel())
 
 
 def _draw_line(ax: axes.Axes, line: Line, scale: float, number: int) -> None:
@@ -99,19 +131,38 @@ def _draw_line(ax: axes.Axes, line: Line, scale: float, number: int) -> None:
         ax.axhline(mean[0], color=style.color, linewidth=0.8, linestyle=":")
 
 
-def _set_axis(ax: axes.Axes, places: Sequence[float]) -> None:
+def _limits(places: Sequence[float]) -> tuple[float, float]:
+    """Returns the first and the last place on an axis that falls."""
+    return (max(places), min(places)) if places else (100.0, 100.0)
+
+
+def _set_axis(
+    ax: axes.Axes, places: Sequence[float], limits: tuple[float, float]
+) -> None:
     """Sets a logarithmic axis that falls, with ticks at some of the places."""
-    found = sorted(set(places), reverse=True)
-    # The first and the last place always have one.
-    count = min(len(found), _MOST_TICKS)
-    chosen = np.linspace(0, len(found) - 1, count).round().astype(int)
-    shown = [found[place] for place in chosen]
+    first, last = limits
+    shown = _ticks(places, math.log(first / last) / _MOST_TICKS)
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(ticker.FixedLocator(shown))
     ax.xaxis.set_major_formatter(
         ticker.FixedFormatter([f"{one:.3g}" for one in shown])
     )
     ax.xaxis.set_minor_locator(ticker.NullLocator())
-    if found:
-        # The margins keep a single place in sight, too.
-        ax.set_xlim(1.15 * max(found), min(found) / 1.15)
+    # The margins keep a single place in sight, too.
+    ax.set_xlim(1.15 * first, last / 1.15)
+
+
+def _ticks(places: Sequence[float], gap: float) -> list[float]:
+    """Chooses places whose logarithms are not closer than `gap`.
+
+    The first and the last one are among them in any case.
+    """
+    if not places:
+        return []
+    found = sorted(set(places), reverse=True)
+    shown, last = found[:1], found[-1]
+    for place in found[1:-1]:
+        nearest = min(shown[-1] / place, place / last)
+        if math.log(nearest) >= gap:
+            shown.append(place)
+    return [*shown, last] if last != shown[0] else shown

@@ -17,7 +17,7 @@ from tf_rigl.experiments.compress import records
 from tf_rigl.experiments.compress import tables
 from tf_rigl.experiments.compress import trainings
 from tf_rigl.experiments.compress.records import SummaryRow
-from tf_rigl.experiments.process_sets.tables import learning_rates
+from tf_rigl.experiments.process_sets.tables import by_rate
 
 
 class Costs(NamedTuple):
@@ -51,22 +51,23 @@ def draw(
 ) -> figure.Figure:
     """Draws the measure over what is left, on an axis that falls.
 
-    There is a line for each way of training, and for each learning rate if
-    there are several. A thin line continues the large network's mean. Networks
-    that were cut and not trained are left out, as they would hide the rest.
+    There is a line for each way of training, in a panel for each learning rate.
+    A thin line continues the large network's mean. Networks that were cut and
+    not trained are left out, as they would hide the rest.
     """
-    rates = learning_rates(rows)
     shown = [row for row in rows if row.kind != trainings.PRUNED]
     measure = rows[0].measure
     is_share = formatting.is_accuracy(measure)
     words = measure.replace("_", " ")
     return line_plots.draw(
         [
-            _line(costs, shown, rate, kind, len(rates) > 1)
-            for rate in rates
-            for kind in records.kinds(shown)
+            line_plots.Panel(
+                rate,
+                [_line(costs, found, kind) for kind in records.kinds(shown)],
+                [_place(costs, row) for row in found],
+            )
+            for rate, found in by_rate(shown).items()
         ],
-        [100 * getattr(row, costs.field) for row in shown],
         scale=100.0 if is_share else 1.0,
         axes_of=(costs.axis, f"{words}, %" if is_share else words),
         title=title,
@@ -75,22 +76,19 @@ def draw(
 
 
 def _line(
-    costs: Costs,
-    rows: Sequence[SummaryRow],
-    rate: float,
-    kind: str,
-    names_rate: bool,
+    costs: Costs, rows: Sequence[SummaryRow], kind: str
 ) -> line_plots.Line:
-    label = tables.kind_text(kind)
     known = [
-        (100 * getattr(row, costs.field), row.value)
-        for row in rows
-        if row.learning_rate == rate and row.kind == kind
+        (_place(costs, row), row.value) for row in rows if row.kind == kind
     ]
     known.sort(key=lambda one: -one[0])
     return line_plots.Line(
-        f"{label}, {rate:g}" if names_rate else label,
+        tables.kind_text(kind),
         [place for place, _ in known],
         [value for _, value in known],
         continues=kind == trainings.LARGE,
     )
+
+
+def _place(costs: Costs, row: SummaryRow) -> float:
+    return 100 * getattr(row, costs.field)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import NamedTuple
 from typing import Protocol
+from typing import TypeVar
 
 from tf_rigl.core import text_table
 from tf_rigl.experiments import formatting
@@ -22,6 +23,9 @@ class Row(Protocol):
         """The learning rate of its trainings."""
 
 
+AnyRow = TypeVar("AnyRow", bound=Row)
+
+
 class Heading(NamedTuple):
     """The facts in the introduction of a table."""
 
@@ -35,6 +39,20 @@ class Heading(NamedTuple):
 def learning_rates(rows: Iterable[Row]) -> list[float]:
     """Lists the learning rates of the rows."""
     return list(dict.fromkeys(row.learning_rate for row in rows))
+
+
+def by_rate(rows: Sequence[AnyRow]) -> dict[str, list[AnyRow]]:
+    """Groups rows by learning rate, under titles.
+
+    The title is empty if there is one rate only.
+    """
+    rates = learning_rates(rows)
+    return {
+        f"{_RATE} {rate:g}" if len(rates) > 1 else "": [
+            row for row in rows if row.learning_rate == rate
+        ]
+        for rate in rates
+    }
 
 
 def with_rates(

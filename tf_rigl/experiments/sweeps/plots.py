@@ -211,7 +211,7 @@ def _finish(
     axs[0].set_ylabel(_axis_name(summary))
     for ax in axs:
         ax.grid(color=figures.INK, alpha=0.15)
-    figures.name_all(fig, axs[0], title, narrow)
+    figures.name_all(fig, title, narrow)
 
 
 def _axis_name(summary: SweepSummary) -> str:

@@ -13,7 +13,7 @@ from matplotlib import figure
 
 from tf_rigl.experiments import figures
 from tf_rigl.experiments import line_plots
-from tf_rigl.experiments.process_sets.tables import learning_rates
+from tf_rigl.experiments.process_sets.tables import by_rate
 from tf_rigl.experiments.sweeps.records import Spread
 from tf_rigl.experiments.tickets import records
 from tf_rigl.experiments.tickets import tables
@@ -72,19 +72,20 @@ def draw(
 ) -> figure.Figure:
     """Draws a measure over the weights left, on an axis that falls.
 
-    There is a line for each kind of training, and for each learning rate if
-    there are several, with a band of one standard deviation in each direction.
-    A thin line continues the dense network's mean. A `narrow` figure suits a
-    page on a telephone.
+    There is a line for each kind of training, in a panel for each learning
+    rate, with a band of one standard deviation in each direction. A thin line
+    continues the dense network's mean. A `narrow` figure suits a page on a
+    telephone.
     """
-    rates = learning_rates(rows)
     return line_plots.draw(
         [
-            _line(measure, rows, rate, kind, len(rates) > 1)
-            for rate in rates
-            for kind in records.kinds(rows)
+            line_plots.Panel(
+                rate,
+                [_line(measure, found, kind) for kind in records.kinds(rows)],
+                [100 * row.left for row in found if row.kind == records.TICKET],
+            )
+            for rate, found in by_rate(rows).items()
         ],
-        [100 * row.left for row in rows if row.kind == records.TICKET],
         scale=measure.scale,
         axes_of=("weights left, %", measure.axis),
         title=title,
@@ -93,23 +94,16 @@ def draw(
 
 
 def _line(
-    measure: Measure,
-    rows: Sequence[SummaryRow],
-    rate: float,
-    kind: str,
-    names_rate: bool,
+    measure: Measure, rows: Sequence[SummaryRow], kind: str
 ) -> line_plots.Line:
-    label = tables.kind_text(kind)
     known = [
         (row.level, 100 * row.left, found)
         for row in rows
-        if row.learning_rate == rate
-        and row.kind == kind
-        and (found := measure.of(row)) is not None
+        if row.kind == kind and (found := measure.of(row)) is not None
     ]
     known.sort(key=lambda one: one[0])
     return line_plots.Line(
-        f"{label}, {rate:g}" if names_rate else label,
+        tables.kind_text(kind),
         [left for _, left, _ in known],
         [found for _, _, found in known],
         continues=bool(known) and known[0][0] == 0,

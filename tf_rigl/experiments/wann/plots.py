@@ -56,7 +56,7 @@ def draw_front(result: SearchResult) -> figure.Figure:
         )
     ax.set_xlabel("connections")
     ax.set_ylabel("score")
-    figures.name_all(fig, ax, f"{result.task}: front of the last generation")
+    figures.name_all(fig, f"{result.task}: front of the last generation")
     return fig
 
 
@@ -81,7 +81,7 @@ def draw_history(result: SearchResult) -> figure.Figure:
         )
     ax.set_xlabel("generation")
     ax.set_ylabel("mean over shared weights")
-    figures.name_all(fig, ax, f"{result.task}: course of the search")
+    figures.name_all(fig, f"{result.task}: course of the search")
     return fig
 
 
@@ -109,7 +109,7 @@ def draw_network(genome: Genome, title: str = "") -> figure.Figure:
         if there:
             _draw_nodes(ax, genome, kind, name, [(n, places[n]) for n in there])
     ax.set_axis_off()
-    figures.name_all(fig, ax, f"{title}, {genome.connections} connections")
+    figures.name_all(fig, f"{title}, {genome.connections} connections")
     return fig
 
 
