@@ -199,13 +199,13 @@ def print_ratios(
     `references` maps a contender to the one it is compared with, by default
     itself. The unit is "ms" or "s".
     """
-    scale, digits = (1e3, 1) if unit == "ms" else (1.0, 3)
+    scale = 1e3 if unit == "ms" else 1.0
     rows = []
     for name, taken in measured.items():
         reference = references.get(name, name)
         summary = summarize(scale * one for one in taken)
         ratio = ratios(taken, measured[reference])
-        rows.append([name, f"{summary:.{digits}f}", f"{ratio:.3f}", reference])
+        rows.append([name, f"{summary:.3f}", f"{ratio:.3f}", reference])
     print_table(
         title, ["", f"median, {unit} (lowest to highest)", "ratio", "to"], rows
     )
