@@ -18,6 +18,7 @@ from tests import support as processes
 from tests.experiments.compress import support
 from tests.experiments.report.support import Page
 from tf_rigl.experiments.compress import compression
+from tf_rigl.experiments.compress import early_birds
 from tf_rigl.experiments.compress import files
 from tf_rigl.experiments.compress import records
 from tf_rigl.experiments.compress import settings
@@ -268,6 +269,20 @@ def test_no_ticket_emerges(tmp_path):
     page = Page(tmp_path / "report.html").source
     assert "2 of 2 trainings" in page
     assert f"distances of the masks of each two epochs, {NAME}" in page
+
+
+@pytest.mark.slow
+def test_early_bird_threshold(tmp_path):
+    """Masks that differ are a ticket if they may."""
+    asked = support.ask(*EARLY, "--epochs=6", "--early_bird_threshold=0.9")
+    compress_here(tmp_path, asked)
+    results = tmp_path / "early_bird_0.5" / "results.json"
+    assert json.loads(results.read_text())["epochs"] == 2
+
+    folder = files.CompressionFolder(tmp_path)
+    (target,) = asked.targets
+    assert early_birds.find(folder, target, 0.9, epochs=6).epoch == 4
+    assert early_birds.find(folder, target, 0.0, epochs=6) is None
 
 
 def is_rounded(values):

@@ -19,6 +19,7 @@ FILES = sorted((flag_files.CONFIGS / "compress").glob("*.flags"))
         (["--ratios=0.5,0.5"], "must differ from each other"),
         (["--retrain="], "`retrain` must name at least one"),
         (["--retrain=again"], "each one of finetune, scratch_e"),
+        (["--early_bird_threshold=1"], r"threshold=1.0: must be in \[0, 1\)"),
         (["--retrain=early_bird"], "of slimming and of ratios.*='l1'"),
         (
             [*EARLY, "--schedule=cosine"],

@@ -161,7 +161,8 @@ class Compression:
     def _train_early(self, training: Training, target: Target) -> None:
         """Cuts the large network when its ticket emerged, and trains on."""
         epochs = self._run.settings.total_epochs
-        ticket = early_birds.find(self._folder, target, epochs)
+        threshold = self._asked.compress.early_bird_threshold
+        ticket = early_birds.find(self._folder, target, threshold, epochs)
         if ticket is None or ticket.epoch is None:
             self._folder.note_no_ticket(training)
             self._write(f"{training.name}  no ticket has emerged")
@@ -231,7 +232,9 @@ class Compression:
         found: list[Any] = [tf_rigl.UpdateMasks(method)]
         if is_large and EARLY_BIRD in asked.compress.retrain:
             for target in asked.targets:
-                found += early_birds.callbacks(self._folder, target)
+                found += early_birds.callbacks(
+                    self._folder, target, asked.compress.early_bird_threshold
+                )
         return found
 
     def _save(self, model: Any, path: pathlib.Path) -> None:

@@ -34,7 +34,9 @@ class KeepTicket(ModelCallback):
             tf_rigl.Snapshot.of(self.model).save(self._path)
 
 
-def look_for(folder: CompressionFolder, target: Target) -> tf_rigl.EarlyBird:
+def look_for(
+    folder: CompressionFolder, target: Target, threshold: float
+) -> tf_rigl.EarlyBird:
     """Returns the callback that looks for a ticket, or has found it."""
     if target.ratio is None:
         raise ValueError(
@@ -42,13 +44,18 @@ def look_for(folder: CompressionFolder, target: Target) -> tf_rigl.EarlyBird:
             f"{target.name!r}. Name a ratio."
         )
     return tf_rigl.EarlyBird(
-        target.ratio, stop=False, path=folder.early_masks(target)
+        target.ratio,
+        threshold=threshold,
+        stop=False,
+        path=folder.early_masks(target),
     )
 
 
-def callbacks(folder: CompressionFolder, target: Target) -> list[Any]:
+def callbacks(
+    folder: CompressionFolder, target: Target, threshold: float
+) -> list[Any]:
     """Returns the callbacks of the large network for a ticket."""
-    ticket = look_for(folder, target)
+    ticket = look_for(folder, target, threshold)
     return [ticket, KeepTicket(ticket, folder.early_values(target))]
 
 
@@ -61,14 +68,15 @@ def distances(
         Float [epochs, epochs] of each ratio that was looked for, by a title.
     """
     return {
-        tables.target_text(target.name): look_for(folder, target).distances
+        # Distances are the same with any threshold.
+        tables.target_text(target.name): look_for(folder, target, 0.0).distances
         for target in targets
         if folder.early_masks(target).exists()
     }
 
 
 def find(
-    folder: CompressionFolder, target: Target, epochs: int
+    folder: CompressionFolder, target: Target, threshold: float, epochs: int
 ) -> tf_rigl.EarlyBird | None:
     """Returns the ticket of a large network that was trained.
 
@@ -85,7 +93,7 @@ def find(
             f"which was trained without looking for {target.name}. Pass "
             "another folder."
         )
-    ticket = look_for(folder, target)
+    ticket = look_for(folder, target, threshold)
     if ticket.epoch is None or ticket.epoch >= epochs:
         return None
     return ticket

@@ -11,6 +11,7 @@ from absl import flags
 
 from tf_rigl.experiments import fields
 from tf_rigl.experiments.fields import AT_LEAST_ONE
+from tf_rigl.experiments.fields import BELOW_ONE
 from tf_rigl.experiments.fields import NOT_NEGATIVE
 from tf_rigl.experiments.fields import FieldRule
 from tf_rigl.experiments.fields import field
@@ -132,6 +133,12 @@ class CompressSettings:
     )
     most_epochs: int = field(
         0, "Most epochs of scratch_b; no limit if 0.", NOT_NEGATIVE
+    )
+    early_bird_threshold: float = field(
+        0.1,
+        "Largest fraction of the channels in which the masks of an early-bird "
+        "ticket differ from those of the epochs before.",
+        BELOW_ONE,
     )
     low_precision: str = field(
         NO_LOW_PRECISION,
