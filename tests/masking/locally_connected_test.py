@@ -49,7 +49,7 @@ def test_viewed_masked_trained_and_stripped(
     model, local = build(make, arguments, shape, implementation)
     layout = kernel_layout(local, local.kernel)
     assert layout.shape == views[implementation]
-    tf_rigl.sparsify(model, 0.5, "uniform")
+    tf_rigl.sparsify(model, 0.5, "uniform", dense=[local.bias])
     size = local.kernel.numpy().size
     model.compile("sgd", support.crossentropy(tf_keras))
     data = support.make_data(shape)
@@ -80,8 +80,8 @@ def test_each_connection_multiplies_once(make, arguments, shape, views):
 
 
 def test_shrink_leaves_their_channels():
-    model, _ = build(layers.LocallyConnected1D, (4, 2), (5, 3))
-    tf_rigl.sparsify(model, 0.5)
+    model, local = build(layers.LocallyConnected1D, (4, 2), (5, 3))
+    tf_rigl.sparsify(model, 0.5, dense=[local.bias])
     data, _ = support.make_data((5, 3))
     expected = model.predict(data, verbose=0)
     small = tf_rigl.shrink(model)

@@ -165,7 +165,8 @@ def test_inputs_that_are_not_dense(keras, kind, tmp_path):
         mean = layers.Lambda(lambda rows: tf.reduce_mean(rows, 1))
         hidden = mean(layers.Embedding(9, 16)(inputs))
         batch = tf.ragged.constant([[1], [2, 3]])
-    model = keras.Model(inputs, layers.Dense(32)(hidden))
+    # Of a size beside which the embeddings are no large weights.
+    model = keras.Model(inputs, layers.Dense(128)(hidden))
     tf_rigl.sparsify(model, 0.5)
 
     loaded, _ = support.exported(model, tmp_path)
