@@ -88,6 +88,7 @@ def test_slots_of_connections_are_kept(tfmot, keras2):
             assert np.any(slot.numpy())
 
 
+@pytest.mark.slow
 def test_recurrent_layers(tfmot, keras2, monkeypatch):
     from tensorflow_model_optimization.python.core.sparsity.keras import (
         prune_registry,

@@ -135,6 +135,7 @@ def test_leaves_what_it_should(finished):
     assert connections == round(0.1 * size)
 
 
+@pytest.mark.slow
 def test_epochs_are_validated_by_examples_held_out(finish):
     finished = finish("keras2")
     settings = run_folder.RunFolder(finished.folder).read_settings()
@@ -167,6 +168,7 @@ def test_evaluates_alike_in_every_format(finished, what, tmp_path):
     assert measures == pytest.approx(expected, abs=2e-4)
 
 
+@pytest.mark.slow
 def test_text_in_bits_per_character(text, tmp_path):
     output = train_in(tmp_path, f"--data_dir={text}", *QUIET, defaults=TEXT)
     assert "bits per character" in output

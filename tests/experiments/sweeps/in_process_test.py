@@ -137,6 +137,7 @@ def test_goes_on_after_a_kill(flavor, tmp_path):
 
 
 @support.one_keras("tf_keras")
+@pytest.mark.slow
 def test_data_sets_and_global_state(keras, tmp_path):
     """A function makes data sets; random generators are as they were."""
 
