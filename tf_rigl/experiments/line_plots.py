@@ -165,4 +165,4 @@ def _ticks(places: Sequence[float], gap: float) -> list[float]:
         nearest = min(shown[-1] / place, place / last)
         if math.log(nearest) >= gap:
             shown.append(place)
-    return [*shown, last] if last != shown[0] else shown
+    return sorted({*shown, last}, reverse=True)
