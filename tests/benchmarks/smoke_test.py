@@ -58,6 +58,15 @@ def test_channel_latency(tmp_path):
 
 
 @pytest.mark.slow
+def test_odd_channels(tmp_path):
+    output, results = smoke.run("odd_channels", "--channels=5", cwd=tmp_path)
+    assert results.keys() == {"keras", "tf_keras"}
+    for title, measured in results.items():
+        assert measured.keys() == {"5", "8"}
+        assert title in output
+
+
+@pytest.mark.slow
 def test_channel_latency_of_a_compression(tmp_path, tmp_path_factory):
     folder = tmp_path_factory.mktemp("compress")
     run_python(
