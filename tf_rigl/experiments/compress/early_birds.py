@@ -27,10 +27,23 @@ class KeepTicket(ModelCallback):
         self._ticket = ticket
         self._path = path
 
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Writes the weights if the epoch's ticket has not been written.
+
+        A process that is ended after the last step of an epoch finds the
+        ticket when it goes on.
+        """
+        del logs
+        if not self._path.exists():
+            self._keep_if_found(epoch)
+
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Writes the weights if the ticket is that of the next epoch."""
         del logs
-        if self._ticket.epoch == epoch + 1:
+        self._keep_if_found(epoch + 1)
+
+    def _keep_if_found(self, epoch: int) -> None:
+        if self._ticket.epoch == epoch:
             tf_rigl.Snapshot.of(self.model).save(self._path)
 
 
