@@ -270,24 +270,40 @@ def test_dense_models_are_refused(keras, tmp_path):
         )
 
 
-def test_tensorboard_shows_scales_of_channels(tmp_path):
-    """A histogram of |γ| a layer, of layers without a mask, too."""
+@training.keras_in_turn("masked", [True, False])
+def test_tensorboard_shows_scales_of_channels(keras, masked, tmp_path):
+    """A histogram of |γ| a layer, of layers and models without masks, too."""
     from tensorboard.backend.event_processing import event_accumulator
 
-    keras = training.fresh_keras("keras")
     model = make_normalized(keras, (24,))
-    tf_rigl.sparsify(model, 0.5, dense=["logits"])
+    if masked:
+        tf_rigl.sparsify(model, 0.5, dense=["logits"])
     callback = tf_rigl.MaskDiagnostics(tmp_path, images=False)
     method = tf_rigl.Slimming(1e-2)
     training.train(keras, model, method, 2, callbacks=[callback])
 
     board = event_accumulator.EventAccumulator(str(tmp_path), {"tensors": 0})
     board.Reload()
-    events = board.Tensors("scale/normalization")
+    assert ("masks/density" in board.Tags()["tensors"]) == masked
+    (path,) = (
+        tag.removeprefix("scale/")
+        for tag in board.Tags()["tensors"]
+        if tag.startswith("scale/")
+    )
+    events = board.Tensors(f"scale/{path}")
     assert [event.step for event in events] == [0, 1]
     lefts, rights, counts = tf.make_ndarray(events[-1].tensor_proto).T
-    scales = np.abs(model.get_layer("normalization").gamma.numpy())
+    scales = np.abs(np.asarray(model.get_layer(path).gamma))
     np.testing.assert_allclose(
         (lefts[0], rights[-1]), (scales.min(), scales.max())
     )
     assert counts.sum() == 24
+
+
+def test_files_of_a_dense_model_are_refused(tmp_path):
+    """They would have no rows."""
+    keras = training.fresh_keras("tf_keras")
+    callback = tf_rigl.MaskDiagnostics(tmp_path, tmp_path / "masks.csv")
+    model = make_normalized(keras, (24,))
+    with pytest.raises(ValueError, match="must have masked weights"):
+        training.train(keras, model, None, 1, callbacks=[callback])

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ from tf_rigl.diagnostics.epoch_file import finite
 from tf_rigl.masking import tree
 from tf_rigl.masking.deferred import is_deferred
 from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.masking.masked_weight import masked_weights
 from tf_rigl.masking.masked_weight import require_masked_weights
 
 Path = str | os.PathLike[str]
@@ -59,7 +61,8 @@ class MaskDiagnostics(ModelCallback):
       connections, which are those of all positions of a convolution, and of
       several inputs or units if the weight is large; histograms
       `scale/<layer>` of |γ| of each normalization layer, masked or not, by
-      which network slimming ranks channels.
+      which network slimming ranks channels. A dense model with such layers
+      has these alone, and no files.
     - CSV: a row for each epoch and weight; unknown numbers are empty.
     - JSON lines: an object for each epoch with `epoch`, `total`, and
       `weights` by path; unknown numbers are null.
@@ -82,7 +85,8 @@ class MaskDiagnostics(ModelCallback):
         TypeError: if a path is neither a string nor path-like.
         ValueError: if no destination is given, a path is empty, or
             `image_interval` or `image_size` is less than 1; when training
-            begins, if a file cannot be written or the model is dense.
+            begins, if a file cannot be written or the model is dense, unless
+            it has scales and `log_dir` alone is given.
         ImportError: if `log_dir` is given and TensorBoard is not installed.
 
     Example:
@@ -136,7 +140,7 @@ class MaskDiagnostics(ModelCallback):
         del logs
         self._moved = self._pictured_epoch = self._last_epoch = None
         if not is_deferred(self.model):
-            require_masked_weights(self.model)
+            self._masked_weights()
         if not self._writes():
             return
         for file, _ in self._files:
@@ -159,7 +163,7 @@ class MaskDiagnostics(ModelCallback):
         if not is_deferred(self.model):
             self._moved = {
                 weight.path: int(weight.counters.numpy()[1])
-                for weight in require_masked_weights(self.model)
+                for weight in self._masked_weights()
             }
         if self._writes():
             for file, _ in self._files:
@@ -169,19 +173,11 @@ class MaskDiagnostics(ModelCallback):
         """Writes the numbers of the epoch, and images every few epochs."""
         del logs
         self._last_epoch = epoch
-        weights = require_masked_weights(self.model)
-        total, rows = self._numbers(weights)
-        if not self._writes():
-            return
-
-        for file, lines_of in self._files:
-            file.append(lines_of(epoch, total, rows))
+        weights = self._masked_weights()
+        if weights:
+            self._write_masks(epoch, weights)
         if self._writer is not None:
-            self._write_scalars(epoch, total, rows)
             self._write_histograms(epoch)
-            first = self._pictured_epoch is None
-            if first or (epoch + 1) % self._image_interval == 0:
-                self._write_images(epoch, weights)
 
     def on_train_end(self, logs: Any = None) -> None:
         """Writes images of the last masks and closes TensorBoard's file."""
@@ -190,7 +186,7 @@ class MaskDiagnostics(ModelCallback):
             return
         epoch = self._last_epoch
         if epoch is not None and epoch != self._pictured_epoch:
-            self._write_images(epoch, require_masked_weights(self.model))
+            self._write_images(epoch, self._masked_weights())
         self._writer.close()
         self._writer = None
 
@@ -198,6 +194,32 @@ class MaskDiagnostics(ModelCallback):
         """Returns whether this worker is the one that writes."""
         strategy = getattr(self.model, "distribute_strategy", None)
         return strategy is None or strategy.extended.should_save_summary
+
+    def _masked_weights(self) -> list[MaskedWeight]:
+        """Returns the masked weights; none if all it writes is scales."""
+        if not self._files and any(self._scales()):
+            return masked_weights(self.model)
+        return require_masked_weights(self.model)
+
+    def _scales(self) -> Iterator[tuple[str, Any]]:
+        """Yields the scales of each normalization layer, by its path."""
+        for node in tree.walk(model_flavor(self.model), self.model):
+            scale = scale_of(node.layer)
+            if scale is not None:
+                yield "/".join(node.path), scale
+
+    def _write_masks(self, epoch: int, weights: list[MaskedWeight]) -> None:
+        total, rows = self._numbers(weights)
+        if not self._writes():
+            return
+
+        for file, lines_of in self._files:
+            file.append(lines_of(epoch, total, rows))
+        if self._writer is not None:
+            self._write_scalars(epoch, total, rows)
+            first = self._pictured_epoch is None
+            if first or (epoch + 1) % self._image_interval == 0:
+                self._write_images(epoch, weights)
 
     def _numbers(
         self, weights: list[MaskedWeight]
@@ -225,11 +247,10 @@ class MaskDiagnostics(ModelCallback):
     def _write_histograms(self, epoch: int) -> None:
         """Writes how large the scales of channels are, layer by layer."""
         with self._writer.as_default(step=epoch):
-            for node in tree.walk(model_flavor(self.model), self.model):
-                scale = scale_of(node.layer)
-                if scale is not None:
-                    sizes = tf.abs(tf.convert_to_tensor(scale))
-                    tf.summary.histogram(f"scale/{'/'.join(node.path)}", sizes)
+            for path, scale in self._scales():
+                sizes = tf.abs(tf.convert_to_tensor(scale))
+                tf.summary.histogram(f"scale/{path}", sizes)
+        self._writer.flush()
 
     def _write_images(
         self, epoch: int, weights: Iterable[MaskedWeight]
