@@ -152,14 +152,14 @@ def test_equal_scores_lose_the_lowest_index(keras):
     assert report.masks["second"].all()
 
 
-def branched(keras, names, reverse=False):
-    """Two branches into one sum, made in either order."""
+def branched(keras, names, reverse=False, merging="Add"):
+    """Two branches that are merged, made in either order."""
     layers = keras.layers
     made = [layers.Dense(8, name=name) for name in names]
     inputs = keras.Input((5,))
     order = [1, 0] if reverse else [0, 1]
     hidden = {index: made[index](inputs) for index in order}
-    hidden = layers.Add(name="sum")([hidden[0], hidden[1]])
+    hidden = getattr(layers, merging)(name="merged")([hidden[0], hidden[1]])
     return keras.Model(inputs, layers.Dense(2, name="last")(hidden))
 
 
@@ -175,6 +175,26 @@ def test_names_and_order_of_creation_do_not_matter(keras):
         results.append(report.masks[names[0]])
         np.testing.assert_array_equal(results[-1], report.masks["b"])
     np.testing.assert_array_equal(*results)
+
+
+@training.keras_in_turn("criterion", ["l1", "random"])
+def test_names_and_order_of_groups_do_not_matter(keras, criterion):
+    """Two groups of equal scores, or of scores that are drawn in turn."""
+    results = []
+    for names, reverse in ((("a", "b"), False), (("z", "b"), True)):
+        model = branched(keras, names, reverse, merging="Concatenate")
+        for name in names:
+            kernel = model.get_layer(name).kernel
+            kernel.assign(np.ones(kernel.shape))
+        _, report = tf_rigl.prune_channels(
+            model, 0.25, criterion=criterion, scope="global"
+        )
+        results.append([report.masks[name] for name in names])
+    np.testing.assert_array_equal(*results)
+    gone = ~np.concatenate(results[0])
+    assert gone.sum() == 4
+    # The first channels of the first group.
+    assert (gone[:4].all()) == (criterion == "l1")
 
 
 @pytest.mark.parametrize(

@@ -44,15 +44,24 @@ def test_outputs_are_those_of_the_masked_model(keras, name):
 
 
 FOLLOWED = {
+    "numbers": {"a": 4, "b": 4, "c": 4, "out": 3},
+    "gates": {"a": 4, "squeeze": 3, "excite": 4, "map": 1, "out": 3},
+    "parts": {"a": 7, "b": 3, "c": 3, "d": 6, "out": 2},
+    "positions": {"a": 3, "b": 6, "c": 4, "d": 3, "out": 2},
     # Of 4 channels in each of 2 places of a group, none goes with its place.
     "groups": {"a": 8, "b": 8, "d": 3, "out": 2},
+    # Whole groups go: none of two, one of three.
+    "normalized": {"a": 8, "b": 6, "c": 4, "out": 2},
+    "images": {"a": 4, "b": 2, "out": 2},
     "heads": {"a": 4, "b": 4, "self": 4, "cross": 4, "out": 2},
     "wrapped": {"a": 4, "b": 2, "both": 8, "sum": 3, "c": 3, "out": 2},
+    "taken": {"a": 7, "b": 2, "c": 2, "out": 2},
+    "activations": {"a": 4, "b": 4, "c": 3, "out": 2},
 }
 
 
 @training.keras_in_turn("name", FOLLOWED)
-def test_groups_heads_and_wrappers(keras, name):
+def test_outputs_through_operations_and_layers(keras, name):
     model = followed.CASES[name].build(keras)
     support.randomize(model)
     small, report = pruning.prune_alike(model, 0.34)
@@ -267,8 +276,37 @@ def test_errors(options, match):
 )
 def test_errors_of_types(options, match):
     model = pruning.convnet(training.fresh_keras("keras"))
+    before = pruning.weights_of(model)
     with pytest.raises(TypeError, match=match):
         tf_rigl.prune_channels(model, **options)
+    training.assert_all_equal(pruning.weights_of(model), before)
+
+
+@training.one_keras("tf_keras")
+def test_what_is_behind_a_layer_of_ones_own_is_kept(keras):
+    """It is named, with the ways out."""
+    layers = keras.layers
+
+    class Reverse(layers.Layer):
+        def call(self, inputs):
+            return inputs[..., ::-1]
+
+    model = support.chain(
+        keras,
+        (4, 4, 3),
+        layers.Conv2D(6, 1, name="a"),
+        Reverse(name="own"),
+        layers.Conv2D(6, 1, name="b"),
+        layers.Conv2D(3, 1, name="out"),
+    )
+    before = pruning.weights_of(model)
+    match = r"'a'.*read by own \(Reverse\).*`tf_rigl.channel_rule`"
+    for chosen in ({"widths": {"a": 3}}, {"masks": {"a": np.arange(6) < 3}}):
+        with pytest.raises(ValueError, match=match):
+            tf_rigl.prune_channels(model, **chosen)
+    training.assert_all_equal(pruning.weights_of(model), before)
+    _, report = tf_rigl.prune_channels(model, 0.5)
+    assert pruning.left(report) == {"a": 6, "b": 3, "out": 3}
 
 
 @training.one_keras("tf_keras")

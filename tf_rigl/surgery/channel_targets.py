@@ -172,7 +172,9 @@ def by_masks(request: Request, masks: Mapping[str, Any]) -> Removed:
         }
         raise ValueError(
             "Masks must remove channels that may be removed. Received: masks "
-            f"of {sorted(masks)}. Kept are {'; '.join(sorted(reasons))}."
+            f"of {sorted(masks)}. Kept are {'; '.join(sorted(reasons))}. Leave "
+            "them out, prune a model that ends before, or declare a layer of "
+            "your own by `tf_rigl.channel_rule`."
         )
     return request.spread(removed)
 

@@ -106,6 +106,7 @@ def _check_between(
             "A layer keeps the channels that others need. Received: "
             f"widths with {path!r}: {width}, but {least * size} of "
             f"{channels * size} must stay: "
-            f"{'; '.join(reasons) or 'one of each group'}. Leave it out, or "
-            "prune a model that ends before."
+            f"{'; '.join(reasons) or 'one of each group'}. Leave it out, prune "
+            "a model that ends before, or declare a layer of your own by "
+            "`tf_rigl.channel_rule`."
         )
