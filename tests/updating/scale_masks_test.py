@@ -107,10 +107,15 @@ def test_pruning_of_each_layer_by_itself():
 @support.one_keras("keras")
 @pytest.mark.parametrize(
     "algorithm",
-    [None, pytest.param(tf_rigl.Slimming(1e-3), marks=pytest.mark.slow)],
+    [
+        tf_rigl.Static(),
+        pytest.param(tf_rigl.Slimming(1e-3), marks=pytest.mark.slow),
+        # Slots of pruned scales are those of any optimizer then.
+        pytest.param(None, marks=pytest.mark.slow),
+    ],
 )
 def test_pruned_channels_stay_away_in_fine_tuning(keras, algorithm):
-    """★ Pruned γ and β stay 0, their slots too, with and without a method."""
+    """★ Pruned γ and β stay 0; with a method, so do their slots."""
     model = make_model(keras, sparsity=0.5)
     support.train(keras, model, tf_rigl.Slimming(1e-3), epochs=1)
     tf_rigl.prune(model, scope="global")

@@ -71,6 +71,9 @@ def low_precision(
     weight's path, the optimizer's step and the replica alone, so the same call
     at the same step rounds alike.
 
+    SWALP's average of weights, one of each epoch at the end, is left to the
+    optimizer: `use_ema` keeps an exponential one in full precision.
+
     The settings are not saved with the model, whose class, layers and
     configuration do not change: call this again after loading. To search for a
     ticket at low precision and train it in full, as "LF" in the early-bird

@@ -5,6 +5,7 @@ from tests.experiments.compress import support
 from tf_rigl.experiments import flag_files
 from tf_rigl.experiments.compress import settings
 from tf_rigl.experiments.compress import trainings
+from tf_rigl.models import predefined
 from tf_rigl.models import registry
 
 EARLY = ("--criterion=slimming", "--retrain=early_bird")
@@ -188,3 +189,10 @@ def test_flag_files(path):
     tuned = (20 if of_imagenet else 40), 0.001
     assert rates == (tuned if chosen else (0, 0))
     assert (asked.compress.criterion == "l1") is chosen
+
+
+def test_predefined_networks_have_a_flag_file_each():
+    texts = [path.read_text() for path in FILES]
+    for name in predefined.WIDTHS:
+        line = f"--pruned_models={name}\n"
+        assert sum(line in text for text in texts) == 1
