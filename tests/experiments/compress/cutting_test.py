@@ -177,3 +177,14 @@ def test_widths_of_another_network():
     wrong = target._replace(name="cifar_vgg_19")
     with pytest.raises(ValueError, match=r"layers of `model`.*'conv3_4'"):
         cutting.prune(run, asked.compress, wrong, large)
+
+
+def test_layers_of_a_single_channel_are_named():
+    """What follows them learns little; one of one always has."""
+    channels = {"a": (8, 4), "b": (8, 1), "c": (1, 1)}
+    cut = cutting.Cut(None, {}, channels)
+    first, second = cutting.describe(cut, 0.25)
+    assert first == "25.00 % of parameters"
+    assert second.startswith("a single channel is left of b, ")
+    assert second.endswith("--min_channels keeps more")
+    assert len(list(cutting.describe(cut._replace(channels={}), 0.25))) == 1

@@ -8,7 +8,6 @@ from rich import console as consoles
 
 import tf_rigl
 from tf_rigl import accounting
-from tf_rigl.core import cells
 from tf_rigl.experiments import formatting
 from tf_rigl.experiments import terminal
 from tf_rigl.experiments.compress import cutting
@@ -128,8 +127,9 @@ class Compression:
                 "channels": found.channels,
             }
         )
-        left = cells.percent(after.parameters / before.parameters)
-        self._write(f"{trainings.PRUNED}_{target.name}  {left} of parameters")
+        share = after.parameters / before.parameters
+        for line in cutting.describe(found, share):
+            self._write(f"{trainings.PRUNED}_{target.name}  {line}")
 
     def _train_part(self, training: Training, target: Target) -> None:
         if self._is_done(training):

@@ -1,5 +1,6 @@
 """Large networks and what is left of them without some of their channels."""
 
+from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 from typing import NamedTuple
@@ -7,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 import tf_rigl
+from tf_rigl.core import cells
 from tf_rigl.experiments.compress import scale_cuts
 from tf_rigl.experiments.compress.settings import WITH_DATA
 from tf_rigl.experiments.compress.settings import CompressSettings
@@ -97,6 +99,26 @@ def cut(model: Any, masks: Mapping[str, np.ndarray]) -> Any:
     else:
         smaller, _ = tf_rigl.prune_channels(model, masks=masks)
     return smaller
+
+
+def describe(cut: Cut, share: float) -> Iterator[str]:
+    """Yields lines on what is left of a network.
+
+    Args:
+        cut: what is left.
+        share: the fraction of parameters left.
+    """
+    yield f"{cells.percent(share)} of parameters"
+    narrow = [
+        path
+        for path, (before, left) in cut.channels.items()
+        if left < 2 < before
+    ]
+    if narrow:
+        yield (
+            f"a single channel is left of {', '.join(narrow)}, which all that "
+            "follows reads; --min_channels keeps more"
+        )
 
 
 def redraw(run: PreparedRun, model: Any) -> Any:
