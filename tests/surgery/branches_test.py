@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+import tf_rigl
 from tests import support as training
 from tests.surgery import support
 from tests.surgery.selection_test import convolved
@@ -32,6 +34,27 @@ def residual(keras, add, kinds="ab"):
     model = keras.Model(inputs, outputs)
     support.randomize(model)
     return model
+
+
+def test_added_losses_and_metrics_stay():
+    """Those of tf_keras are layers that no output reads."""
+    keras = training.fresh_keras("tf_keras")
+    model = residual(keras, keras.layers.Add())
+    kill(model, {"a_norm_2": range(8)})
+    for name in ("a_norm_2", "b_1"):
+        model.add_loss(tf.reduce_mean(tf.square(model.get_layer(name).output)))
+    mean = tf.reduce_mean(model.get_layer("b_2").output)
+    model.add_metric(mean, name="mean")
+    model.compile("sgd", "mse")
+    small, _ = shrink(model, compiled=True)
+    inputs, labels = support.example(model), np.ones((3, 5), "float32")
+    before, after = (
+        one.evaluate(inputs, labels, verbose=0) for one in (model, small)
+    )
+    assert len(before) == 2
+    np.testing.assert_allclose(after, before, rtol=1e-5)
+    without = tf_rigl.shrink(residual(keras, keras.layers.Add())).model
+    assert len(without.losses) == 0 < len(small.losses)
 
 
 def test_a_constant_branch_along_another_axis(keras):

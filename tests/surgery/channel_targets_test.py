@@ -159,6 +159,52 @@ def test_masks_of_whole_kernels(keras):
         assert small.get_layer(f"{name}_norm").gamma.shape == (kept.sum(),)
 
 
+@training.keras_in_turn("weights", ["scales", "kernels"])
+def test_masks_within_layers_that_are_not_followed(keras, weights):
+    """As `EarlyBird` and `masks` have them: their channels stay."""
+    layers = keras.layers
+
+    class Block(layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.dense = layers.Dense(8, name="dense")
+            self.norm = layers.BatchNormalization(name="norm")
+
+        def build(self, shape):
+            self.dense.build(shape)
+            self.norm.build(shape)
+            super().build(shape)
+
+        def call(self, inputs):
+            return inputs + self.norm(self.dense(inputs))
+
+    model = support.chain(
+        keras,
+        (6,),
+        layers.Dense(16, name="a"),
+        layers.BatchNormalization(name="norm"),
+        layers.ReLU(),
+        layers.Dense(8, name="b"),
+        Block(name="block"),
+        layers.Dense(4, name="out"),
+    )
+    path = {"scales": "norm/gamma", "kernels": "a/kernel"}[weights]
+    inner = {"scales": "block/norm/gamma", "kernels": "block/dense/kernel"}
+    size = {"scales": 16, "kernels": (6, 16)}[weights]
+    masks = {
+        path: np.broadcast_to(np.arange(16) < 10, size),
+        inner[weights]: np.zeros(8 if weights == "scales" else (8, 8), bool),
+    }
+    _, report = tf_rigl.prune_channels(model, masks=masks)
+    assert pruning.left(report) == {"a": 10, "b": 8, "out": 4}
+    assert "- block: its channels are not known" in str(report)
+
+    del masks[path]
+    match = rf"Kept are {inner[weights]}: its channels are not known\. Leave"
+    with pytest.raises(ValueError, match=match):
+        tf_rigl.prune_channels(model, masks=masks)
+
+
 @training.keras_in_turn("name", ["groups", "heads", "wrapped"])
 def test_widths_of_layers_within_layers(keras, name):
     """Filters of all groups, heads, and units of both directions."""

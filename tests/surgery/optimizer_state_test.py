@@ -1,6 +1,9 @@
 """A smaller model that is compiled goes on with its optimizer's state."""
 
+import functools
+
 import numpy as np
+import pytest
 
 from tests import support as training
 from tests.surgery import selection_test
@@ -72,6 +75,75 @@ def test_training_goes_on(keras, make):
         averages = [support.outputs_of(one, inputs) for one in (small, model)]
         close(*averages, 1e-5)
         assert np.abs(averages[0] - outputs[0]).max() > 1e-4
+
+
+def test_slots_of_some_weights():
+    """Muon has velocities of Adam for biases and the like, and None else."""
+    keras = training.fresh_keras("keras")
+    model = network(keras)
+    model.compile(keras.optimizers.Muon(0.01), "mse", jit_compile=False)
+    for _ in range(3):
+        model.train_on_batch(*batch())
+    small, _ = shrink(model, compiled=True)
+    stays = np.setdiff1d(np.arange(8), DEAD["a"])
+    for name in ("adam_velocities", "momentums"):
+        slots, left = (getattr(one.optimizer, name) for one in (model, small))
+        # Those of the kernel of `a`, and of its bias, which changed.
+        assert (slots[0] is None) == (left[0] is None) == name.startswith("a")
+        values = slots[1].numpy()
+        assert values.any()
+        np.testing.assert_array_equal(left[1].numpy(), values[stays])
+
+
+def test_slots_that_are_weights_take_up_constants():
+    """ScheduleFreeAdamW trains copies, towards which weights are averaged."""
+    keras = training.fresh_keras("keras")
+    model = network(keras)
+    optimizer = keras.optimizers.ScheduleFreeAdamW(0.01)
+    model.compile(optimizer, "mse", jit_compile=False)
+    for _ in range(3):
+        model.train_on_batch(*batch())
+    # Constants of 2 behind the ReLU, which the bias of `b` takes up.
+    bias = model.get_layer("a").bias
+    bias.assign(np.where(np.isin(np.arange(8), DEAD["a"]), 2.0, bias.numpy()))
+    optimizer._momentums[1].assign(bias)
+    small, report = shrink(model, compiled=True)
+    assert units_left(report)["a"] == 6
+    inputs = batch()[0]
+    for one in (model, small):
+        one.optimizer.learning_rate = 0.0
+        for _ in range(3):
+            one.train_on_batch(*batch())
+    close(*(support.outputs_of(one, inputs) for one in (small, model)), 1e-5)
+
+
+def test_compilation_that_cannot_be_repeated(keras):
+    """A class that compiles by itself, and optimizers of an older kind."""
+
+    class Own(keras.Model):
+        def compile(self, optimizer, share=0.1, **kwargs):
+            super().compile(optimizer=optimizer, **kwargs)
+            self.share = share
+
+    inputs = keras.Input((6,))
+    hidden = keras.layers.Dense(8, "relu", name="a")(inputs)
+    arguments = inputs, keras.layers.Dense(3, name="out")(hidden)
+    model = Own(*arguments)
+    model.compile("adam", loss="mse")
+    before = model.get_weights()
+    if keras.__name__ == "keras":
+        with (
+            pytest.warns(UserWarning, match="method is custom"),
+            pytest.raises(ValueError, match=r"of Own\. Override `get_compile"),
+        ):
+            shrink(model, compiled=True)
+    else:
+        plain = keras.Model(*arguments)
+        plain.compile(keras.optimizers.legacy.Adam(), "mse")
+        for function in (shrink, functools.partial(prune_channels, ratio=0.5)):
+            with pytest.raises(ValueError, match=r"no `update_step`\. Use"):
+                function(plain, compiled=True)
+    training.assert_all_equal(model.get_weights(), before)
 
 
 @training.one_keras("tf_keras")

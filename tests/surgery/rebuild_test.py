@@ -34,6 +34,44 @@ def test_statistics_of_an_adapted_normalization(keras, tmp_path):
     )
 
 
+@training.keras_in_turn("name", ["w", None])
+def test_weights_of_one_name(keras, name):
+    """tf_keras calls all of a layer that are given no name by the same."""
+
+    class Scale(keras.layers.Layer):
+        def build(self, shape):
+            given = {"shape": shape[-1:], "initializer": "random_normal"}
+            self.factor = self.add_weight(name=name, **given)
+            self.addend = self.add_weight(name=name, **given)
+            super().build(shape)
+
+        def call(self, inputs):
+            return inputs * self.factor + self.addend
+
+    layers = keras.layers
+    model = support.chain(
+        keras,
+        (6,),
+        layers.Dense(8, "relu", name="a"),
+        layers.Dense(4, name="b"),
+        Scale(name="scale"),
+    )
+    support.erase(model.get_layer("a"), [0, 3], "units")
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse")
+    inputs = support.example(model)
+    model.fit(inputs, inputs[:, :4], verbose=0)
+    support.erase(model.get_layer("a"), [0, 3], "units", bias=True)
+    expected = support.outputs_of(model, inputs)
+    small, report = tf_rigl.shrink(model, compiled=True)
+    close(support.outputs_of(small, inputs), expected, 1e-6)
+    assert report.weights == model.count_params()
+    for one in (model, small):
+        one.fit(inputs, inputs[:, :4], verbose=0)
+    training.assert_all_equal(
+        small.layers[-1].get_weights(), model.layers[-1].get_weights()
+    )
+
+
 @training.one_keras("keras")
 def test_frequencies_of_an_adapted_vocabulary(keras):
     """Keras 2 cannot look at them; see the errors of `shrink`."""

@@ -5,6 +5,7 @@ then passes on its other operand, and nothing reads the branch any more.
 """
 
 import dataclasses
+from collections.abc import Collection
 from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
@@ -62,11 +63,13 @@ class Branches:
                 continue
             network = layer_graph.network_of(model)
             nodes = list(layer_graph.nodes_of(network))
+            # Losses and metrics, which tf_keras adds as layers of no output.
+            ends = self._unread(network, nodes)
             for node in nodes:
                 cut = self._cut_of(node, nodes)
                 if cut is not None:
                     self.cuts[id(node)] = cut
-            self.gone |= self._unread(network, nodes)
+            self.gone |= self._unread(network, nodes, ends)
         return bool(self.cuts)
 
     def passes_on(self, node: Any) -> bool:
@@ -136,8 +139,13 @@ class Branches:
         constants = [one for one in added if not np.isnan(one).any()]
         return Cut(kept, np.sum(constants, axis=0))
 
-    def _unread(self, network: Any, nodes: Sequence[Any]) -> set[int]:
-        """Returns the nodes of a network that do not reach its outputs.
+    def _unread(
+        self,
+        network: Any,
+        nodes: Sequence[Any],
+        ends: Collection[int] = (),
+    ) -> set[int]:
+        """Returns the nodes that reach no output of a network, nor `ends`.
 
         All calls of a layer count as reached if one is.
         """
@@ -153,6 +161,7 @@ class Branches:
 
         reached: set[int] = set()
         todo = [makers[id(one)] for one in tf.nest.flatten(network.outputs)]
+        todo += [node for node in nodes if id(node) in ends]
         while todo:
             node = todo.pop()
             if id(node) in reached:

@@ -32,7 +32,8 @@ def find(
     """Yields the channels of each mask and the mask, bool [channels].
 
     A mask of a whole weight, as structured ones are, keeps a channel that has
-    any of its connections.
+    any of its connections. Masks of weights within layers that cannot be
+    followed are left out: their channels stay, as `barriers` of the plans say.
 
     Args:
         plans: the plans of all layers.
@@ -43,7 +44,7 @@ def find(
         ValueError: if a path is unknown or a mask has another size or dtype.
     """
     layers = {plan.path: plan for plan in plans.of.values() if plan.axes}
-    weights = _weights(plans)
+    weights, others = _weights(plans), unfollowed(plans)
     for path, mask in masks.items():
         try:
             mask = np.asarray(mask)
@@ -56,6 +57,8 @@ def find(
             channels = layers[path].outputs
         elif path in weights:
             channels, mask = _along_channels(plans, *weights[path], mask)
+        elif path in others:
+            continue
         else:
             raise ValueError(
                 "`masks` must name layers with channels, or their weights. "
@@ -69,6 +72,13 @@ def find(
                 f"{len(channels)} channels."
             )
         yield channels, mask
+
+
+def unfollowed(plans: ChannelAnalysis) -> set[str]:
+    """Returns the paths of weights whose channels are not known."""
+    model = plans.models[0]
+    paths = {site.path for site in tree.sites(plans.flavor, model)}
+    return paths - _weights(plans).keys()
 
 
 def _weights(plans: ChannelAnalysis) -> dict[str, tuple[LayerPlan, str]]:

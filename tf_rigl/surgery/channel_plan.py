@@ -337,6 +337,7 @@ def named_weights(flavor: Flavor, layer: Any) -> dict[str, Any]:
 
     The name is the one that the layer gave the weight, behind the key of the
     sublayer, which is the same in every model, where two weights have the same.
+    Where one layer gave a name twice, the second is so called again.
     """
     if not hasattr(layer, "weights"):
         return {}
@@ -351,10 +352,13 @@ def named_weights(flavor: Flavor, layer: Any) -> dict[str, Any]:
             found.setdefault(id(variable), (node.key, name, variable))
 
     times = collections.Counter(name for _, name, _ in found.values())
-    return {
-        name if times[name] == 1 else "/".join((*path, name)): variable
-        for path, name, variable in found.values()
-    }
+    named: dict[str, Any] = {}
+    for path, name, variable in found.values():
+        key = name if times[name] == 1 else "/".join((*path, name))
+        while key in named:
+            key = f"{key}_again"
+        named[key] = variable
+    return named
 
 
 def read(flavor: Flavor, variable: Any) -> np.ndarray:

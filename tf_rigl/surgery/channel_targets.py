@@ -164,11 +164,20 @@ def by_masks(request: Request, masks: Mapping[str, Any]) -> Removed:
         [gone[request.groups[index].roots] for index in request.free],
         request.limits._replace(max_ratio=1.0),
     )
-    if gone.any() and not any(some.any() for some in removed):
+    unfollowed = {
+        path
+        for path in channel_masks.unfollowed(request.plans) & masks.keys()
+        if not np.all(masks[path])
+    }
+    is_asked = gone.any() or unfollowed
+    if is_asked and not any(some.any() for some in removed):
         reasons = {
             f"{group.name}: {', '.join(group.kept)}"
             for group in request.groups
             if group.kept and gone[group.roots].any()
+        }
+        reasons |= {
+            f"{path}: its channels are not known" for path in unfollowed
         }
         raise ValueError(
             "Masks must remove channels that may be removed. Received: masks "

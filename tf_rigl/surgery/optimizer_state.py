@@ -13,9 +13,35 @@ from tf_rigl.surgery.channel_plan import named_weights
 # Lists of all variables and of the trained weights, which are no slots.
 _NO_SLOTS = ("_variables", "_trainable_variables")
 _AVERAGES = "_model_variables_moving_average"
+# By the class of an optimizer, a slot with values of the weights.
+_WEIGHTS = {"ScheduleFreeAdamW": "_momentums"}
 
 
-def carry_over(model: Any, smaller: Any, plans: ChannelAnalysis) -> None:
+def compile_alike(
+    model: Any,
+    smaller: Any,
+    compilation: dict[str, Any],
+    plans: ChannelAnalysis,
+) -> None:
+    """Compiles a smaller model as the given one, whose state it goes on with.
+
+    Raises:
+        ValueError: if the class of the model compiles in a way of its own that
+            its configuration does not repeat.
+    """
+    smaller.compile_from_config(compilation)
+    if getattr(smaller, "optimizer", None) is None:
+        raise ValueError(
+            "`compiled=True` needs a model that compiles from its own "
+            f"configuration. Received: model={model.name!r} of "
+            f"{type(model).__name__}. Override `get_compile_config` and "
+            "`compile_from_config` of the class, or leave `compiled` out and "
+            "compile the new model."
+        )
+    _carry_over(model, smaller, plans)
+
+
+def _carry_over(model: Any, smaller: Any, plans: ChannelAnalysis) -> None:
     """Gives the optimizer of a smaller model the state of the given one's.
 
     Slots of weights are cut along the same axes as the weights; steps, learning
@@ -43,6 +69,11 @@ def _carry_slots(
 ) -> None:
     flavor = plans.flavor
     slots, new_slots = _slots(flavor, old), _slots(flavor, new)
+    of_weights = {_AVERAGES} | {
+        _WEIGHTS[cls.__name__]
+        for cls in type(old).__mro__
+        if cls.__name__ in _WEIGHTS
+    }
     for plan, weight, before, after in _weights(model, smaller, plans):
         index = flavor.variable_index(new, after)
         if index is None:
@@ -57,12 +88,15 @@ def _carry_slots(
         if place is None:
             continue
         for name in slots.keys() & new_slots.keys():
-            held = flavor.raw(slots[name][place]).numpy()
-            target = flavor.raw(new_slots[name][index])
+            slot, new_slot = slots[name][place], new_slots[name][index]
+            if slot is None or new_slot is None:
+                continue
+            held, target = flavor.raw(slot).numpy(), flavor.raw(new_slot)
             if plan is not None and held.shape == tuple(before.shape):
                 held = rebuild.cut(plan, weight, held, plans)
                 added = plan.addition(plans.needed)
-                if name == _AVERAGES and weight == "bias" and added is not None:
+                is_bias = name in of_weights and weight == "bias"
+                if is_bias and added is not None:
                     held = held + added.astype(held.dtype)
             if held.shape == tuple(target.shape):
                 target.assign(held)
@@ -92,11 +126,16 @@ def _weights(
 
 
 def _slots(flavor: Flavor, optimizer: Any) -> dict[str, list[Any]]:
-    """Returns the lists of slots, each with one for each trained weight."""
+    """Returns the lists of slots, each with one for each trained weight.
+
+    It is None where Muon leaves a weight to its other way of training.
+    """
     found = {}
     for name, value in vars(optimizer).items():
-        is_list = isinstance(value, list) and name not in _NO_SLOTS
-        if is_list and value and all(hasattr(one, "assign") for one in value):
+        if not isinstance(value, list) or name in _NO_SLOTS:
+            continue
+        slots = [one for one in value if one is not None]
+        if slots and all(hasattr(one, "assign") for one in slots):
             found[name] = list(value)
     return found
 
@@ -108,6 +147,7 @@ def _numbers(flavor: Flavor, optimizer: Any) -> list[Any]:
         for one in flavor.updating_optimizers(optimizer)
         for variables in _slots(flavor, one).values()
         for variable in variables
+        if variable is not None
     }
     state: dict[int, Any] = {}
     for variable in flavor.optimizer_state(optimizer):

@@ -217,8 +217,7 @@ def prune_channels(
     smaller = channel_targets.reach(model, request, *target)
 
     if compilation:
-        smaller.compile_from_config(compilation)
-        optimizer_state.carry_over(model, smaller, plans)
+        optimizer_state.compile_alike(model, smaller, compilation, plans)
     rows = tuple(shrink.layer_rows(model, smaller, plans))
     whole = np.zeros(len(plans.needed), bool)
     macs, macs_left = (

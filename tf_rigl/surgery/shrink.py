@@ -225,8 +225,7 @@ def shrink(
     smaller = rebuild.rebuild(model, plans)
 
     if compilation:
-        smaller.compile_from_config(compilation)
-        optimizer_state.carry_over(model, smaller, plans)
+        optimizer_state.compile_alike(model, smaller, compilation, plans)
     rows = tuple(layer_rows(model, smaller, plans))
     return Shrunk(smaller, ShrinkReport(model.name, rows))
 
@@ -240,6 +239,17 @@ def compilation_of(model: Any, compiled: bool) -> dict[str, Any] | None:
         raise ValueError(
             "`compiled=True` needs a model that is compiled. Received: "
             f"model={model.name!r}, compiled=True. Leave `compiled` out."
+        )
+    optimizers = flavors.model_flavor(model).updating_optimizers(
+        model.optimizer
+    )
+    if not all(hasattr(one, "update_step") for one in optimizers):
+        raise ValueError(
+            "`compiled=True` needs an optimizer whose state is known. "
+            f"Received: model={model.name!r} with {model.optimizer!r}, which "
+            "has no `update_step`. Use the one of the same name in "
+            "`tf_keras.optimizers`, or leave `compiled` out and compile the "
+            "new model."
         )
     return compilation
 
