@@ -367,3 +367,19 @@ def test_optimizers_of_another_kind():
 def test_bad_arguments(keras, arguments, error):
     with pytest.raises(ValueError, match=re.escape(error)):
         tf_rigl.low_precision(make_model(keras), **arguments)
+
+
+def test_thawed_layers_are_in_low_precision(keras):
+    model = make_model(keras)
+    model.get_layer("first").trainable = False
+    tf_rigl.low_precision(model, bits=3)
+    before = model.get_layer("first").get_weights()
+    support.assert_all_equal(before, list(make_values().values())[:1])
+    model.get_layer("first").trainable = True
+    train(keras, model)
+    kernel = model.get_layer("first").get_weights()[0]
+    assert (kernel != before[0]).any()
+    # Integers of 3 bits times a power of 2 in each column; -4 is of another.
+    for column in kernel.T:
+        step = 2.0 ** (np.floor(np.log2(np.abs(column).max())) - 2)
+        np.testing.assert_array_equal(column / step % 1, 0)

@@ -205,3 +205,19 @@ def test_a_normalization_without_a_scale_is_named(scales):
 def test_wrong_strength():
     with pytest.raises(ValueError, match="strength=-1"):
         tf_rigl.Slimming(strength=-1)
+
+
+def test_frozen_scales_are_an_error(keras):
+    """All of them; a network of which some are trained is slimmed there."""
+    model = make_model(keras)
+    layers = [x for x in model.layers if hasattr(x, "gamma")]
+    for layer in layers:
+        layer.trainable = False
+    model.compile("sgd", support.crossentropy(keras))
+    callback = tf_rigl.UpdateMasks(tf_rigl.Slimming(0.1))
+    data = support.make_data(model.input_shape[1:])
+    with pytest.raises(ValueError, match=r"all that they apply to is frozen"):
+        support.fit(model, data, callbacks=[callback])
+    layers[0].trainable = True
+    model.compile("sgd", support.crossentropy(keras))
+    support.fit(model, data, callbacks=[callback])

@@ -53,8 +53,9 @@ class StepPenalties:
             updated: keys of the weights whose latent values it may train.
 
         Raises:
-            ValueError: if the model has nothing that a penalty applies to, or
-                the method trains something else in its place.
+            ValueError: if the model has nothing that a penalty applies to, all
+                of it is frozen, or the method trains something else in its
+                place.
         """
         if not self.penalties or not deferred.has_weights(self._model):
             return
@@ -67,6 +68,14 @@ class StepPenalties:
                 f"{type(algorithm).__name__}, which trains other values in "
                 "their place or freezes them. Choose a method that trains the "
                 "weights."
+            )
+        if self._by_key and self._are_frozen():
+            raise ValueError(
+                "Penalties are added to the gradients of weights that are "
+                f"trained. Received: penalties={list(self.penalties)} for "
+                f"{self._model.name!r}, in which all that they apply to is "
+                "frozen. Set `trainable` of these layers and compile again, "
+                "or leave the penalties out."
             )
 
     def gradients(
@@ -135,6 +144,18 @@ class StepPenalties:
             for key, gradient in zip(group.keys, added, strict=True)
             if key in places  # others are not trained
         ]
+
+    def _are_frozen(self) -> bool:
+        """Returns whether no penalized variable is trained."""
+        trained = {self._key(one) for one in self._model.trainable_variables}
+        # Those of other storage have variables of their own.
+        dense = {
+            key
+            for key in self._by_key
+            if key not in self._records
+            or not self._records[key].storage.is_compressed
+        }
+        return dense == self._by_key.keys() and not dense & trained
 
     def _subtract(self, update: PendingUpdate, gradient: tf.Tensor) -> None:
         """Takes a decoupled step, which masked values do not take part in."""
