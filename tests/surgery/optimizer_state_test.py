@@ -117,8 +117,9 @@ def test_slots_that_are_weights_take_up_constants():
     close(*(support.outputs_of(one, inputs) for one in (small, model)), 1e-5)
 
 
-def test_compilation_that_cannot_be_repeated(keras):
-    """A class that compiles by itself, and optimizers of an older kind."""
+def test_compilation_that_cannot_be_repeated():
+    """Of a class that compiles in a way of its own."""
+    keras = training.fresh_keras("keras")
 
     class Own(keras.Model):
         def compile(self, optimizer, share=0.1, **kwargs):
@@ -127,22 +128,27 @@ def test_compilation_that_cannot_be_repeated(keras):
 
     inputs = keras.Input((6,))
     hidden = keras.layers.Dense(8, "relu", name="a")(inputs)
-    arguments = inputs, keras.layers.Dense(3, name="out")(hidden)
-    model = Own(*arguments)
+    model = Own(inputs, keras.layers.Dense(3, name="out")(hidden))
     model.compile("adam", loss="mse")
     before = model.get_weights()
-    if keras.__name__ == "keras":
-        with (
-            pytest.warns(UserWarning, match="method is custom"),
-            pytest.raises(ValueError, match=r"of Own\. Override `get_compile"),
-        ):
-            shrink(model, compiled=True)
-    else:
-        plain = keras.Model(*arguments)
-        plain.compile(keras.optimizers.legacy.Adam(), "mse")
-        for function in (shrink, functools.partial(prune_channels, ratio=0.5)):
-            with pytest.raises(ValueError, match=r"no `update_step`\. Use"):
-                function(plain, compiled=True)
+    with (
+        pytest.warns(UserWarning, match="method is custom"),
+        pytest.raises(ValueError, match=r"of Own\. Override `get_compile"),
+    ):
+        shrink(model, compiled=True)
+    training.assert_all_equal(model.get_weights(), before)
+
+
+@pytest.mark.parametrize(
+    "function", [shrink, functools.partial(prune_channels, ratio=0.5)]
+)
+def test_optimizers_of_an_older_kind(function):
+    keras = training.fresh_keras("tf_keras")
+    model = network(keras)
+    model.compile(keras.optimizers.legacy.Adam(), "mse")
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=r"no `update_step`\. Use"):
+        function(model, compiled=True)
     training.assert_all_equal(model.get_weights(), before)
 
 

@@ -132,16 +132,25 @@ class Stopped(Exception):
     pass
 
 
-def stop_at(keras, epoch, batch):
-    class Stop(keras.callbacks.Callback):
+def act_at(keras, epoch, batch, act):
+    """A callback that calls a function after a batch."""
+
+    class Act(keras.callbacks.Callback):
         def on_epoch_begin(self, number, logs=None):
             self.is_epoch = number == epoch
 
         def on_train_batch_end(self, number, logs=None):
             if self.is_epoch and number == batch:
-                raise Stopped
+                act()
 
-    return Stop()
+    return Act()
+
+
+def stop_at(keras, epoch, batch):
+    def stop():
+        raise Stopped
+
+    return act_at(keras, epoch, batch, stop)
 
 
 @pytest.mark.parametrize(

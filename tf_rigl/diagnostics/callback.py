@@ -178,6 +178,7 @@ class MaskDiagnostics(ModelCallback):
             self._write_masks(epoch, weights)
         if self._writer is not None:
             self._write_histograms(epoch)
+            self._writer.flush()
 
     def on_train_end(self, logs: Any = None) -> None:
         """Writes images of the last masks and closes TensorBoard's file."""
@@ -242,7 +243,6 @@ class MaskDiagnostics(ModelCallback):
                 _write_scalar(f"masks/{name}", total[name])
                 for path, row in rows.items():
                     _write_scalar(f"mask_{name}/{path}", row[name])
-        self._writer.flush()
 
     def _write_histograms(self, epoch: int) -> None:
         """Writes how large the scales of channels are, layer by layer."""
@@ -250,7 +250,6 @@ class MaskDiagnostics(ModelCallback):
             for path, scale in self._scales():
                 sizes = tf.abs(tf.convert_to_tensor(scale))
                 tf.summary.histogram(f"scale/{path}", sizes)
-        self._writer.flush()
 
     def _write_images(
         self, epoch: int, weights: Iterable[MaskedWeight]
@@ -264,7 +263,6 @@ class MaskDiagnostics(ModelCallback):
                     diagnose.mask_view(weight), self._image_size
                 )
                 tf.summary.image(f"mask/{weight.path}", image[None, :, :, None])
-        self._writer.flush()
 
 
 def _check_arguments(

@@ -32,8 +32,7 @@ def find(
     """Yields the channels of each mask and the mask, bool [channels].
 
     A mask of a whole weight, as structured ones are, keeps a channel that has
-    any of its connections. Masks of weights within layers that cannot be
-    followed are left out: their channels stay, as `barriers` of the plans say.
+    any of its connections.
 
     Args:
         plans: the plans of all layers.
@@ -44,7 +43,7 @@ def find(
         ValueError: if a path is unknown or a mask has another size or dtype.
     """
     layers = {plan.path: plan for plan in plans.of.values() if plan.axes}
-    weights, others = _weights(plans), unfollowed(plans)
+    weights = _weights(plans)
     for path, mask in masks.items():
         try:
             mask = np.asarray(mask)
@@ -57,8 +56,6 @@ def find(
             channels = layers[path].outputs
         elif path in weights:
             channels, mask = _along_channels(plans, *weights[path], mask)
-        elif path in others:
-            continue
         else:
             raise ValueError(
                 "`masks` must name layers with channels, or their weights. "

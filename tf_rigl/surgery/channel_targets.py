@@ -150,7 +150,10 @@ def by_masks(request: Request, masks: Mapping[str, Any]) -> Removed:
     named = np.zeros(len(roots), bool)
     wanted = np.zeros(len(roots), bool)
     off = np.zeros(len(roots), bool)
-    for channels, mask in channel_masks.find(request.plans, masks):
+    # Channels within layers that are not followed stay, as the report says.
+    others = channel_masks.unfollowed(request.plans) & masks.keys()
+    followed = {path: masks[path] for path in masks if path not in others}
+    for channels, mask in channel_masks.find(request.plans, followed):
         named[roots[channels]] = True
         wanted[roots[channels[mask]]] = True
         off[roots[channels[~mask]]] = True
@@ -164,21 +167,15 @@ def by_masks(request: Request, masks: Mapping[str, Any]) -> Removed:
         [gone[request.groups[index].roots] for index in request.free],
         request.limits._replace(max_ratio=1.0),
     )
-    unfollowed = {
-        path
-        for path in channel_masks.unfollowed(request.plans) & masks.keys()
-        if not np.all(masks[path])
-    }
-    is_asked = gone.any() or unfollowed
+    unknown = [path for path in others if not np.all(masks[path])]
+    is_asked = gone.any() or unknown
     if is_asked and not any(some.any() for some in removed):
         reasons = {
             f"{group.name}: {', '.join(group.kept)}"
             for group in request.groups
             if group.kept and gone[group.roots].any()
         }
-        reasons |= {
-            f"{path}: its channels are not known" for path in unfollowed
-        }
+        reasons |= {f"{path}: its channels are not known" for path in unknown}
         raise ValueError(
             "Masks must remove channels that may be removed. Received: masks "
             f"of {sorted(masks)}. Kept are {'; '.join(sorted(reasons))}. Leave "

@@ -149,13 +149,12 @@ class StepPenalties:
         """Returns whether no penalized variable is trained."""
         trained = {self._key(one) for one in self._model.trainable_variables}
         # Those of other storage have variables of their own.
-        dense = {
+        trained |= {
             key
-            for key in self._by_key
-            if key not in self._records
-            or not self._records[key].storage.is_compressed
+            for key, record in self._records.items()
+            if record.storage.is_compressed
         }
-        return dense == self._by_key.keys() and not dense & trained
+        return trained.isdisjoint(self._by_key)
 
     def _subtract(self, update: PendingUpdate, gradient: tf.Tensor) -> None:
         """Takes a decoupled step, which masked values do not take part in."""

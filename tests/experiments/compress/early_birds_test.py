@@ -23,32 +23,23 @@ def fit(keras, model, path, *others, **options):
     (target,) = support.ask().targets
     folder = files.CompressionFolder(path)
     found = early_birds.callbacks(folder, target, threshold=1.0)
-    callbacks = [*found, tf_rigl.Checkpoints(path / "checkpoints"), *others]
+    callbacks = [*others, *found, tf_rigl.Checkpoints(path / "checkpoints")]
     networks.fit(keras, model, callbacks, EPOCH + 1, **options)
     assert found[0].epoch == EPOCH
     return tf_rigl.Snapshot.load(folder.early_values(target))
 
 
-def terminate(keras, epoch, batch):
-    """A callback that asks the process to end, before a batch is trained."""
-
-    class Terminate(keras.callbacks.Callback):
-        def on_epoch_begin(self, number, logs=None):
-            self.is_epoch = number == epoch
-
-        def on_train_batch_begin(self, number, logs=None):
-            if self.is_epoch and number == batch:
-                os.kill(os.getpid(), signal.SIGTERM)
-
-    return Terminate()
+def terminate():
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @training.one_keras("keras")
 def test_a_ticket_is_kept_if_the_process_ends_before_it(keras, tmp_path):
     """At the end of the epoch before, whose end it does not see."""
     model = networks.make_model(keras)
+    ending = networks.act_at(keras, EPOCH - 1, batch=3, act=terminate)
     with pytest.raises(SystemExit):
-        fit(keras, model, tmp_path, terminate(keras, EPOCH - 1, batch=3))
+        fit(keras, model, tmp_path, ending)
     kept = fit(keras, networks.make_model(keras), tmp_path, initial_epoch=EPOCH)
     assert kept.step == STEP
     expected = tf_rigl.Snapshot.of(model).weights

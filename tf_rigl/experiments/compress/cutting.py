@@ -101,18 +101,18 @@ def cut(model: Any, masks: Mapping[str, np.ndarray]) -> Any:
     return smaller
 
 
-def describe(cut: Cut, share: float) -> Iterator[str]:
+def describe(small: Cut, share: float) -> Iterator[str]:
     """Yields lines on what is left of a network.
 
     Args:
-        cut: what is left.
+        small: what is left.
         share: the fraction of parameters left.
     """
     yield f"{cells.percent(share)} of parameters"
     narrow = [
         path
-        for path, (before, left) in cut.channels.items()
-        if left < 2 < before
+        for path, (before, left) in small.channels.items()
+        if left == 1 < before
     ]
     if narrow:
         yield (
