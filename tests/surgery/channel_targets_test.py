@@ -80,9 +80,30 @@ def test_largest_model_within_a_budget(keras):
     small, report = tf_rigl.prune_channels(model, flops=budget)
     assert tf_rigl.profile(small).flops == 2 * report.macs_left == flops[6]
 
-    _, report = tf_rigl.prune_channels(model, parameters=600, scope="global")
-    # No channel has more than 32 + 9 · 8 weights.
-    assert 600 - 104 < report.weights_left <= 600
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"scope": "global", "min_channels": 5},
+        {"round_to": 4, "min_channels": 2},
+    ],
+    ids=str,
+)
+@training.one_keras("keras")
+def test_one_channel_more_exceeds_the_budget(keras, settings):
+    """Of the models that ratios make, the budget gets the largest that fits."""
+    model = pruning.convnet(keras)
+    # What is left at each number of channels that a ratio removes.
+    sizes = [
+        tf_rigl.prune_channels(model, count / 18 + 1e-6, **settings)
+        for count in range(4, 18)
+    ]
+    sizes = [one.report.weights_left for one in sizes]
+    assert sizes == sorted(sizes, reverse=True)
+    for budget in (sizes[5], sizes[2] + 1, sizes[2] - 1):
+        _, report = tf_rigl.prune_channels(model, parameters=budget, **settings)
+        fits = [one for one in sizes if one <= budget]
+        assert report.weights_left == fits[0] <= budget
 
 
 @training.one_keras("keras")

@@ -77,6 +77,30 @@ def test_training_goes_on(keras, make):
         assert np.abs(averages[0] - outputs[0]).max() > 1e-4
 
 
+@training.keras_in_turn("built", [True, False])
+def test_weights_that_do_not_decay(keras, built):
+    """By variable and by name, which the configuration leaves out."""
+    model = network(keras)
+    optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(
+        var_list=[model.get_layer("b").kernel], var_names=["bias"]
+    )
+    model.compile(optimizer, "mse")
+    if built:
+        model.train_on_batch(*batch())
+    small, _ = shrink(model, compiled=True)
+    decays = [
+        small.optimizer._use_weight_decay(one)
+        for one in small.trainable_variables
+    ]
+    assert decays == [True, False, False, False, True, False]
+    for one in (model, small):
+        for _ in range(3):
+            one.train_on_batch(*batch())
+    inputs = batch()[0]
+    close(*(support.outputs_of(one, inputs) for one in (small, model)), 1e-5)
+
+
 def test_slots_of_some_weights():
     """Muon has velocities of Adam for biases and the like, and None else."""
     keras = training.fresh_keras("keras")

@@ -42,6 +42,15 @@ from tests.surgery import support
             {"ratio": 0.5, "criterion": "taylor", "data": [], "loss": "mse"},
             "`data` must hold at least one batch.*used up",
         ),
+        (
+            {
+                "ratio": 0.5,
+                "criterion": "taylor",
+                "data": [(1, 2, 3)],
+                "loss": "mse",
+            },
+            r"without sample weights.*pass `dataset\.map\(lambda x, y, \*_",
+        ),
         ({"ratio": "0.5"}, r"share of channels to remove.*ratio='0\.5'"),
         (
             {"ratio": 0.5, "criterion": lambda group: [1.0]},

@@ -201,6 +201,10 @@ def test_a_criterion_sees_the_gradient_and_the_initial_values(keras):
         ({"criterion": "snip"}, r"needs gradients.*Received: data=None"),
         ({"criterion": "snip", "data": []}, r"at least one batch"),
         ({"criterion": "grasp", "data": [1]}, r"batches of \(inputs, labels"),
+        (
+            {"criterion": "snip", "data": [(1, 2, 3)]},
+            r"without sample weights.*tuple'> of 3\. Of a dataset, pass",
+        ),
         ({"scope": "layer"}, "`scope` must be one of"),
         ({"criterion": lambda e: e.final[0]}, r"a float for each position"),
         ({"criterion": lambda e: tf.cast(e.final, tf.int32)}, r"dtype .*int32"),

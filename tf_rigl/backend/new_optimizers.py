@@ -1,10 +1,12 @@
 """Optimizers made anew, without a state, from the settings of others."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from tf_rigl.backend.flavor import flavor_of
 
 _RATE = "_learning_rate"
+_EXCLUDED = "_exclude_from_weight_decay"
 
 
 def new_like(optimizer: Any) -> Any:
@@ -23,7 +25,44 @@ def new_like(optimizer: Any) -> Any:
     Raises:
         Exception: whatever the class raises on its own configuration.
     """
-    schedules = flavor_of(optimizer).keras.optimizers.schedules
+    flavor = flavor_of(optimizer)
+    new = _new_like(optimizer, flavor.keras.optimizers.schedules)
+    inner = map(flavor.updating_optimizers, (optimizer, new))
+    for old, one in zip(*inner, strict=True):
+        exclude_alike(old, one)
+    return new
+
+
+def exclude_alike(
+    optimizer: Any, new: Any, variables: Iterable[tuple[Any, Any]] | None = None
+) -> None:
+    """Excludes from weight decay what another optimizer excludes.
+
+    Keras keeps this in no configuration, and takes it before `build` alone.
+
+    Args:
+        optimizer: an optimizer of either Keras that trains by itself.
+        new: another one of its class, changed in place.
+        variables: pairs of a variable and the one that the new optimizer trains
+            in its place. Default: both train the same.
+    """
+    names = [name for name in vars(optimizer) if name.startswith(_EXCLUDED)]
+    for name in names:
+        setattr(new, name, getattr(optimizer, name))
+    if not names:
+        return
+    # Which variable is excluded is kept by identities; this is a cache of it.
+    setattr(new, f"{_EXCLUDED}_cache", {})
+    if variables is not None:
+        keys = {
+            flavor_of(new).variable_key(new, after)
+            for before, after in variables
+            if not optimizer._use_weight_decay(before)
+        }
+        setattr(new, _EXCLUDED, keys)
+
+
+def _new_like(optimizer: Any, schedules: Any) -> Any:
     own = vars(optimizer)
     rate = own.get(_RATE)
     if not isinstance(rate, schedules.LearningRateSchedule):

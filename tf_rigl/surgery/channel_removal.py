@@ -14,6 +14,7 @@ from tf_rigl.surgery import bias_axes
 from tf_rigl.surgery import channel_groups
 from tf_rigl.surgery import channel_plan
 from tf_rigl.surgery import features
+from tf_rigl.surgery import layer_pairs
 from tf_rigl.surgery import rebuild
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 
@@ -54,7 +55,7 @@ def set_to_zero(
     model: Any, copy: Any, plans: ChannelAnalysis, chosen: np.ndarray
 ) -> None:
     """Sets what makes the chosen channels to zero in a copy of a model."""
-    for _, old, new in rebuild.pairs(model, copy):
+    for _, old, new in layer_pairs.pairs(model, copy):
         plan = plans.of.get(id(old))
         if plan is None:
             continue

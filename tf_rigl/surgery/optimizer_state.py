@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from tf_rigl.backend import new_optimizers
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.checkpointing.training_state import build_optimizer
+from tf_rigl.surgery import layer_pairs
 from tf_rigl.surgery import rebuild
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_plan import LayerPlan
@@ -52,6 +54,14 @@ def _carry_over(model: Any, smaller: Any, plans: ChannelAnalysis) -> None:
     before, after = (
         flavor.updating_optimizers(one.optimizer) for one in (model, smaller)
     )
+    trained = [
+        (one, other)
+        for _, _, one, other in _weights(model, smaller, plans)
+        if one is not None
+    ]
+    for old, new in zip(before, after, strict=True):
+        new_optimizers.exclude_alike(old, new, trained)
+
     if not all(map(flavor.optimizer_is_built, before)):
         return
 
@@ -109,7 +119,7 @@ def _weights(
 
     The old one is None for a bias that is new.
     """
-    for _, old, new in rebuild.pairs(model, smaller):
+    for _, old, new in layer_pairs.pairs(model, smaller):
         if new is None:
             continue
         plan = plans.of.get(id(old))

@@ -13,8 +13,10 @@ from tf_rigl.backend import flavor as flavors
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.masking import tree
 from tf_rigl.surgery import custom_objects
+from tf_rigl.surgery import frozen_layers
 from tf_rigl.surgery import functional_config
 from tf_rigl.surgery import large_weights
+from tf_rigl.surgery import layer_pairs
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_plan import LayerPlan
 from tf_rigl.surgery.channel_plan import layers_below
@@ -58,6 +60,7 @@ def rebuild(model: Any, plans: ChannelAnalysis) -> Any:
         smaller.build(model.input_shape)
 
     _fill(model, smaller, plans)
+    frozen_layers.freeze_alike(flavor, model, smaller)
     return smaller
 
 
@@ -191,7 +194,7 @@ def _entries(
 def _fill(model: Any, smaller: Any, plans: ChannelAnalysis) -> None:
     """Assigns the remaining values to the weights of the smaller model."""
     flavor = plans.flavor
-    for _, old, new in pairs(model, smaller):
+    for _, old, new in layer_pairs.pairs(model, smaller):
         if new is None:
             continue
         before = named_weights(flavor, old)
@@ -297,35 +300,3 @@ def _kept(
         for axis, channels in plan.axes[name].items()
         if not plans.needed[channels].all()
     }
-
-
-def pairs(
-    model: Any, smaller: Any, path: tuple[str, ...] = ()
-) -> Iterator[tuple[str, Any, Any]]:
-    """Yields path, old and new layer; inner models yield their layers.
-
-    The new one is None if the layer is gone.
-    """
-    after = None if smaller is None else smaller.layers
-    for old, new in _matched(model.layers, after):
-        inside = (*path, old.name)
-        if flavors.is_container(old):
-            yield from pairs(old, new, inside)
-        else:
-            yield "/".join(inside), old, new
-
-
-def _matched(
-    before: Sequence[Any], after: Sequence[Any] | None
-) -> Iterator[tuple[Any, Any]]:
-    """Yields each layer with the new one: of its name, or in its place.
-
-    Layers of classes that take no name get other ones.
-    """
-    named = {layer.name: layer for layer in after or ()}
-    if after is None or not all(map(takes_name, before)):
-        new = [None] * len(before) if after is None else after
-        yield from zip(before, new, strict=True)
-        return
-    for layer in before:
-        yield layer, named.get(layer.name)

@@ -17,6 +17,7 @@ from tf_rigl.factors import plain_layers
 from tf_rigl.masking import masked_for_now
 from tf_rigl.surgery import analysis
 from tf_rigl.surgery import channel_plan
+from tf_rigl.surgery import layer_pairs
 from tf_rigl.surgery import optimizer_state
 from tf_rigl.surgery import rebuild
 from tf_rigl.surgery import supported_models
@@ -258,7 +259,7 @@ def layer_rows(
     model: Any, smaller: Any, plans: channel_plan.ChannelAnalysis
 ) -> Iterator[LayerShrinkage]:
     """Yields the sizes of each layer with weights, before and after."""
-    for path, old, new in rebuild.pairs(model, smaller):
+    for path, old, new in layer_pairs.pairs(model, smaller):
         weights, left = (
             sum(
                 math.prod(one.shape)

@@ -127,9 +127,11 @@ def _mean_over(
     examples = 0
     for batch in data:
         if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+            parts = f" of {len(batch)}" if hasattr(batch, "__len__") else ""
             raise ValueError(
-                "`data` must be batches of (inputs, labels). "
-                f"Received: {type(batch)}."
+                "`data` must be batches of (inputs, labels), without sample "
+                f"weights. Received: a batch of {type(batch)}{parts}. Of a "
+                "dataset, pass `dataset.map(lambda x, y, *_: (x, y))`."
             )
         inputs, labels = tf.nest.map_structure(tf.convert_to_tensor, batch)
 
