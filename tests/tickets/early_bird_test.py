@@ -84,6 +84,37 @@ def test_masks_are_those_before_each_epoch(keras):
         assert found[:EPOCHS, :EPOCHS].max() > 0
 
 
+@support.keras_in_turn("kind", ["subclassed", "nested"])
+def test_models_of_other_kinds(keras, kind):
+    """The same network draws the same masks, whatever holds its layers."""
+    masks = []
+    for other in (None, kind):
+        keras.utils.set_random_seed(0)
+        plain = model = make_model(keras)
+        if other == "subclassed":
+
+            class Own(keras.Model):
+                def __init__(self, layers):
+                    super().__init__()
+                    self.own = layers
+
+                def call(self, inputs, training=None):
+                    return self.own(inputs, training=training)
+
+            model = Own(plain)
+            model(np.zeros((1, 6, 6, 3), "float32"))
+        elif other == "nested":
+            inputs = keras.Input((6, 6, 3))
+            model = keras.Model(inputs, plain(inputs))
+        ticket = tf_rigl.EarlyBird(0.5, stop=False)
+        fit(keras, model, [ticket], shuffle=False)
+        masks.append([ticket.masks_at(epoch) for epoch in ticket.epochs])
+        paths = list(ticket.masks_at(0))
+    assert all(path.endswith(("first/gamma", "second/gamma")) for path in paths)
+    for before, after in zip(*masks, strict=True):
+        np.testing.assert_array_equal(kept(before), kept(after))
+
+
 @support.keras_in_turn("compare", ["window", "consecutive"])
 def test_stops_before_the_epoch_of_the_ticket(keras, compare):
     """With a threshold that any masks keep, at the earliest epoch."""

@@ -107,6 +107,35 @@ def test_fit_is_the_oracle(name, flavor, two_replicas):
     assert np.max(np.abs(without[1] - values[1])) > 1e-2
 
 
+def subclassed(keras, model):
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__(dtype="float64")
+            self.own = list(model.layers)
+
+        def call(self, inputs, training=None):
+            for layer in self.own[:-1]:
+                inputs = layer(inputs, training=training)
+            return self.own[-1](inputs)
+
+    return Own()
+
+
+def nested(keras, model):
+    *inner, logits = model.layers
+    hidden = keras.Sequential([*inner], name="inner")
+    inputs = keras.Input(oracle.INPUT, dtype="float64")
+    return keras.Model(inputs, logits(hidden(inputs)))
+
+
+@support.keras_in_turn("remake", [subclassed, nested])
+def test_models_of_other_kinds(keras, remake):
+    row = oracle.IN_FIT["momentum"]
+    model = make_model(keras)
+    fit(keras, remake(keras, model), row)
+    assert_trained(model, oracle.train(row.optimizer, row.parts))
+
+
 class Killed(Exception):
     pass
 
